@@ -1,0 +1,184 @@
+"""Orders, the attempts to place them, what was delivered, and the codes."""
+
+from __future__ import annotations
+
+import uuid
+
+from django.conf import settings
+from django.db import models
+from django.db.models import Q
+from django.utils import timezone
+
+from procurement.orders.states import ATTEMPT, CODE, ORDER
+from procurement.states import Status
+
+ACTIVE_ATTEMPT = Q(state__in=["ready", "sending", "unknown", "placed", "placed_no_id"])
+
+
+class Order(models.Model):
+    """A purchase of `quantity` codes of one product for one storefront order.
+
+    What was sold (from the SKU), what was mapped (from the product) and the price are copied when it is drafted and
+    frozen with the approval, so that later edits of the catalogue never change what was decided (R4, R15).
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    client_order_id = models.CharField(max_length=64, unique=True)
+    sku = models.ForeignKey("catalog.Sku", on_delete=models.PROTECT, related_name="orders")
+    mapping = models.ForeignKey("catalog.Mapping", on_delete=models.PROTECT, related_name="orders")
+    product = models.ForeignKey("catalog.Product", on_delete=models.PROTECT, related_name="orders")
+    account = models.ForeignKey("suppliers.SupplierAccount", on_delete=models.PROTECT, related_name="orders")
+    sold_region = models.CharField(max_length=2)
+    sold_currency = models.CharField(max_length=3)
+    sold_face_minor = models.BigIntegerField()
+    region = models.CharField(max_length=20)
+    face_currency = models.CharField(max_length=3)
+    face_minor = models.BigIntegerField()
+    quantity = models.PositiveIntegerField()
+    unit_cost_minor = models.BigIntegerField()
+    cost_currency = models.CharField(max_length=3)
+    price_read_at = models.DateTimeField()
+    purpose = models.CharField(max_length=500, blank=True)
+    state = models.CharField(max_length=20, default="draft", db_index=True)
+    version = models.PositiveIntegerField(default=1)
+    requested_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, related_name="+")
+    created_at = models.DateTimeField(default=timezone.now)
+    approval = models.ForeignKey("approvals.ApprovalRequest", on_delete=models.PROTECT, null=True, related_name="+")
+    approved_at = models.DateTimeField(null=True)
+    remote_id = models.CharField(max_length=100, blank=True)
+    remote_status = models.CharField(max_length=40, blank=True)
+    placed_at = models.DateTimeField(null=True)
+    delivered_at = models.DateTimeField(null=True)
+    # The earliest proof that the codes could be had; the seven days of a claim run from here (N3).
+    available_at = models.DateTimeField(null=True)
+    total_cost_minor = models.BigIntegerField(null=True)
+    refunded_minor = models.BigIntegerField(default=0)
+    delivered_quantity = models.PositiveIntegerField(default=0)
+    code_fetches = models.PositiveIntegerField(default=0)
+    checked_at = models.DateTimeField(null=True)
+    problem = models.CharField(max_length=500, blank=True)
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(condition=Q(quantity__gt=0), name="order_has_a_quantity"),
+            models.CheckConstraint(condition=Q(unit_cost_minor__gt=0), name="order_has_a_cost"),
+            # One order of ours for each order of theirs: a second row would mean a purchase booked twice.
+            models.UniqueConstraint(
+                fields=["account", "remote_id"], condition=~Q(remote_id=""), name="one_order_for_each_remote_id"
+            ),
+            models.CheckConstraint(
+                condition=~Q(state__in=["placed", "paid", "delivered", "partial", "codes_stored", "supplier_failed"])
+                | ~Q(remote_id=""),
+                name="placed_orders_have_a_remote_id",
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["-created_at", "-id"], name="order_newest_first"),
+            models.Index(fields=["state", "-created_at"], name="order_by_state"),
+        ]
+
+    def __str__(self) -> str:
+        return self.client_order_id
+
+    @property
+    def status(self) -> Status:
+        return ORDER.statuses[self.state]
+
+    @property
+    def max_total_minor(self) -> int:
+        """The most this order may cost: what was shown when it was asked for."""
+        return self.unit_cost_minor * self.quantity
+
+
+class Attempt(models.Model):
+    """One intended paid POST: its key and its very bytes are stored before anything is sent, and never change (R20, R21)."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    order = models.ForeignKey(Order, on_delete=models.PROTECT, related_name="attempts")
+    account = models.ForeignKey("suppliers.SupplierAccount", on_delete=models.PROTECT, related_name="+")
+    number = models.PositiveIntegerField()
+    idempotency_key = models.CharField(max_length=64, unique=True)
+    body = models.BinaryField()
+    body_sha256 = models.CharField(max_length=64)
+    state = models.CharField(max_length=20, default="ready")
+    version = models.PositiveIntegerField(default=1)
+    tries = models.PositiveIntegerField(default=0)
+    created_at = models.DateTimeField(default=timezone.now)
+    sent_at = models.DateTimeField(null=True)
+    deadline = models.DateTimeField(null=True)
+    answered_at = models.DateTimeField(null=True)
+    request_id = models.CharField(max_length=64, blank=True)
+    response_id = models.CharField(max_length=100, blank=True)
+    verdict = models.CharField(max_length=500, blank=True)
+    balance_before_minor = models.BigIntegerField(null=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["order", "number"], name="attempts_are_numbered"),
+            # At most one attempt of an order may ever have reached the supplier or still reach it (I1).
+            models.UniqueConstraint(fields=["order"], condition=ACTIVE_ATTEMPT, name="one_active_attempt_for_each_order"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.order} attempt {self.number}"
+
+    @property
+    def status(self) -> Status:
+        return ATTEMPT.statuses[self.state]
+
+
+class Lane(models.Model):
+    """The order lane of a supplier account that takes no idempotency key: one unresolved paid POST at a time."""
+
+    account = models.OneToOneField("suppliers.SupplierAccount", on_delete=models.PROTECT, primary_key=True, related_name="lane")
+    holder = models.ForeignKey(Attempt, on_delete=models.PROTECT, null=True, related_name="+")
+    taken_at = models.DateTimeField(null=True)
+
+    def __str__(self) -> str:
+        return f"Lane of {self.account}"
+
+
+class Delivery(models.Model):
+    """One fetch of codes that brought something new: how many, when, and a checksum of the set (R65)."""
+
+    order = models.ForeignKey(Order, on_delete=models.PROTECT, related_name="deliveries")
+    fetched_at = models.DateTimeField(default=timezone.now)
+    count = models.PositiveIntegerField()
+    checksum = models.CharField(max_length=64)
+
+    def __str__(self) -> str:
+        return f"{self.order}: {self.count} codes"
+
+
+class Code(models.Model):
+    """A code in custody: sealed, found by its keyed index, shown by its last four."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    order = models.ForeignKey(Order, on_delete=models.PROTECT, related_name="codes")
+    delivery = models.ForeignKey(Delivery, on_delete=models.PROTECT, related_name="codes")
+    account = models.ForeignKey("suppliers.SupplierAccount", on_delete=models.PROTECT, related_name="+")
+    position = models.PositiveIntegerField()
+    sealed = models.BinaryField()
+    # Keyed hash of the code; UNIQUE over all suppliers, so the same code can't be stored twice (R61).
+    fingerprint = models.BinaryField(max_length=32, unique=True)
+    last4 = models.CharField(max_length=4, db_index=True)
+    serial = models.CharField(max_length=100, blank=True)
+    # The region and denomination the supplier states for this very code; blank if it states none.
+    region = models.CharField(max_length=20, blank=True)
+    face_minor = models.BigIntegerField(null=True)
+    state = models.CharField(max_length=20, default="stored")
+    version = models.PositiveIntegerField(default=1)
+    stored_at = models.DateTimeField(default=timezone.now)
+    available_at = models.DateTimeField()
+    customer_order = models.CharField(max_length=100, blank=True, db_index=True)
+    handed_over_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["order", "position"], name="codes_are_numbered")]
+
+    def __str__(self) -> str:
+        return f"code ending {self.last4} of {self.order.client_order_id}"
+
+    @property
+    def status(self) -> Status:
+        return CODE.statuses[self.state]

@@ -1,0 +1,218 @@
+"""Settings of Countersign. Every environment variable is read here and nowhere else.
+
+| Variable | Meaning | Default |
+| --- | --- | --- |
+| COUNTERSIGN_ENV | `sandbox` (default) or `live`: which supplier accounts may be used | sandbox |
+| COUNTERSIGN_DATA_DIR | folder of the embedded database, broker and keys | `var/` beside manage.py |
+| DATABASE_URL | `postgresql://user:password@host:port/name`; unset = embedded SQLite | |
+| BROKER_URL | `amqp://...` or `redis://...`; unset = embedded file broker | |
+| COUNTERSIGN_SECRET_KEY | Django's secret key; sessions only, never used for codes | made by the demo |
+| COUNTERSIGN_MASTER_KEY, COUNTERSIGN_MASTER_KEY_FILE | base64 of 32 bytes, or a file holding it, that wraps every sealing key | made by the demo |
+| COUNTERSIGN_DEBUG | `1` switches Django's debug pages on; refused in `live` | 0 |
+| COUNTERSIGN_HOSTS | comma-separated host names served | localhost,127.0.0.1 |
+| COUNTERSIGN_SITE_URL | public address, used in webhook registrations | http://127.0.0.1:8200 |
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+from django.core.exceptions import ImproperlyConfigured
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def env(name: str, default: str = "") -> str:
+    return os.environ.get(name, default).strip()
+
+
+def env_bool(name: str) -> bool:
+    return env(name).lower() in {"1", "true", "yes", "on"}
+
+
+def env_list(name: str, default: str) -> list[str]:
+    return [part.strip() for part in env(name, default).split(",") if part.strip()]
+
+
+def database(url: str, data_dir: Path) -> dict[str, Any]:
+    """The database of DATABASE_URL, or the embedded SQLite file."""
+    if not url:
+        return {
+            "ENGINE": "django.db.backends.sqlite3",
+            "NAME": str(data_dir / "countersign.sqlite3"),
+            # Read-then-write transactions lose to a concurrent writer at once in SQLite's default mode;
+            # IMMEDIATE makes them wait for their turn instead.
+            "OPTIONS": {
+                "transaction_mode": "IMMEDIATE",
+                "timeout": 20,
+                "init_command": (
+                    "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA foreign_keys=ON; PRAGMA cache_size=-20000;"
+                ),
+            },
+            # A file, not memory: worker threads of a test share it without table locks.
+            "TEST": {"NAME": str(Path(tempfile.gettempdir()) / f"countersign-test-{os.getpid()}.sqlite3")},
+        }
+    parts = urlsplit(url)
+    if parts.scheme not in {"postgres", "postgresql"}:
+        raise ImproperlyConfigured("DATABASE_URL must begin with postgresql:// (leave it unset for the embedded SQLite).")
+    return {
+        "ENGINE": "django.db.backends.postgresql",
+        "NAME": parts.path.lstrip("/"),
+        "USER": unquote(parts.username or ""),
+        "PASSWORD": unquote(parts.password or ""),
+        "HOST": parts.hostname or "",
+        "PORT": str(parts.port or ""),
+        "CONN_MAX_AGE": 60,
+        "CONN_HEALTH_CHECKS": True,
+        "OPTIONS": {"options": "-c lock_timeout=3000 -c idle_in_transaction_session_timeout=60000"},
+    }
+
+
+ENVIRONMENT = env("COUNTERSIGN_ENV", "sandbox")
+if ENVIRONMENT not in {"sandbox", "live"}:
+    raise ImproperlyConfigured("COUNTERSIGN_ENV must be sandbox or live.")
+DATA_DIR = Path(env("COUNTERSIGN_DATA_DIR") or ROOT / "var")
+DEBUG = env_bool("COUNTERSIGN_DEBUG")
+SECRET_KEY = env("COUNTERSIGN_SECRET_KEY")
+if not SECRET_KEY:
+    if ENVIRONMENT == "live":
+        raise ImproperlyConfigured("COUNTERSIGN_SECRET_KEY is not set: a live installation does not start without it.")
+    SECRET_KEY = "sandbox-only-secret-key-never-used-in-a-live-installation"
+if DEBUG and ENVIRONMENT == "live":
+    raise ImproperlyConfigured("COUNTERSIGN_DEBUG is set: a live installation does not start with debug pages on.")
+ALLOWED_HOSTS = env_list("COUNTERSIGN_HOSTS", "localhost,127.0.0.1")
+SITE_URL = env("COUNTERSIGN_SITE_URL", "http://127.0.0.1:8200").rstrip("/")
+HTTPS = SITE_URL.startswith("https://")
+CSRF_TRUSTED_ORIGINS = [SITE_URL]
+
+MASTER_KEY = env("COUNTERSIGN_MASTER_KEY")
+MASTER_KEY_FILE = env("COUNTERSIGN_MASTER_KEY_FILE")
+
+INSTALLED_APPS = [
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "django.forms",
+    "django_htmx",
+    "heroicons",
+    "ledger",
+    "procurement.web",
+    "procurement.audit",
+    "procurement.staff",
+    "procurement.work",
+    "procurement.vault",
+    "procurement.suppliers",
+    "procurement.catalog",
+    "procurement.approvals",
+    "procurement.bookkeeping",
+    "procurement.orders",
+    "procurement.claims",
+    "procurement.reconciliation",
+    "procurement.desk",
+    "procurement.demo",
+]
+
+MIDDLEWARE = [
+    "procurement.web.middleware.RequestIdMiddleware",
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "procurement.web.middleware.SecurityHeadersMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django_htmx.middleware.HtmxMiddleware",
+    "procurement.web.middleware.ResumeMiddleware",
+    "django.contrib.auth.middleware.LoginRequiredMiddleware",
+    "procurement.web.middleware.DomainErrorMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+
+ROOT_URLCONF = "procurement.urls"
+WSGI_APPLICATION = "procurement.wsgi.application"
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [ROOT / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+                "procurement.web.context.shell",
+            ],
+            "builtins": ["procurement.web.templatetags.ui", "django_htmx.templatetags.django_htmx"],
+        },
+    }
+]
+# The project's own field template (templates/ui/field.html) replaces Django's for every form.
+FORM_RENDERER = "django.forms.renderers.TemplatesSetting"
+
+DATABASES = {"default": database(env("DATABASE_URL"), DATA_DIR)}
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+ATOMIC_REQUESTS = False
+
+AUTH_USER_MODEL = "staff.User"
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 12}},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+]
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.ScryptPasswordHasher", "django.contrib.auth.hashers.PBKDF2PasswordHasher"]
+LOGIN_URL = "login"
+LOGIN_REDIRECT_URL = "overview"
+LOGOUT_REDIRECT_URL = "login"
+SESSION_COOKIE_AGE = 10 * 60 * 60
+SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = "Lax"
+CSRF_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE_SSL_REDIRECT = HTTPS
+if HTTPS:
+    SESSION_COOKIE_NAME, CSRF_COOKIE_NAME = "__Host-session", "__Host-csrf"
+    SECURE_HSTS_SECONDS = 31_536_000
+    SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = True
+    SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+SECURE_REFERRER_POLICY = "no-referrer"
+X_FRAME_OPTIONS = "DENY"
+CSRF_FAILURE_VIEW = "procurement.web.views.csrf_failure"
+DATA_UPLOAD_MAX_MEMORY_SIZE = 5 * 1024 * 1024
+MESSAGE_STORAGE = "django.contrib.messages.storage.session.SessionStorage"
+
+LANGUAGE_CODE = "en"
+TIME_ZONE = "UTC"
+USE_I18N = False
+USE_TZ = True
+
+STATIC_URL = "/static/"
+STATIC_ROOT = DATA_DIR / "static"
+STATICFILES_DIRS = [ROOT / "static"]
+# The demo serves files straight from static/; a live installation collects, hashes and compresses them first.
+WHITENOISE_USE_FINDERS = ENVIRONMENT == "sandbox"
+if ENVIRONMENT == "live":
+    STORAGES = {
+        "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+        "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
+    }
+
+BROKER_URL = env("BROKER_URL")
+BROKER_DIR = DATA_DIR / "broker"
+WORK_LEASE_SECONDS = int(env("COUNTERSIGN_WORK_LEASE", "90"))
+
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "filters": {"request_id": {"()": "procurement.web.middleware.RequestIdFilter"}},
+    "formatters": {"line": {"format": "{asctime} {levelname} {name} [{request_id}] {message}", "style": "{"}},
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["request_id"]}},
+    "root": {"handlers": ["console"], "level": "INFO"},
+    # Both print whole headers below WARNING, and a header holds the supplier key.
+    "loggers": {"httpx": {"level": "WARNING"}, "httpcore": {"level": "WARNING"}},
+}
+DEFAULT_EXCEPTION_REPORTER_FILTER = "procurement.web.redaction.NoVariablesFilter"

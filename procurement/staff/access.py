@@ -1,0 +1,59 @@
+"""May this person? One check, one sentence, one decorator for views."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any, TypeVar
+
+from django.http import HttpRequest, HttpResponseBase
+
+from procurement.errors import NotAllowed
+from procurement.staff.models import User
+from procurement.staff.permissions import Permission
+from procurement.staff.roles import roles_with
+
+View = TypeVar("View", bound=Callable[..., HttpResponseBase])
+
+
+def may(user: Any, *permissions: Permission) -> bool:
+    """Whether a signed-in person holds any of `permissions`."""
+    return isinstance(user, User) and any(user.can(permission) for permission in permissions)
+
+
+def people_with(permission: Permission, *, but: User | None = None) -> list[User]:
+    """Active people who hold `permission`, for "ask: names"."""
+    names = [role.name for role in roles_with(permission)]
+    people = User.objects.filter(is_active=True, grants__role__in=names).distinct().order_by("display_name")
+    return [person for person in people[:10] if person != but]
+
+
+def check_can(user: Any, *permissions: Permission) -> None:
+    """Raise NotAllowed, naming the roles and people to ask, unless the person holds one of `permissions` (R63)."""
+    if may(user, *permissions):
+        return
+    roles = ", ".join(sorted({role.label for permission in permissions for role in roles_with(permission)}))
+    names = ", ".join(str(person) for person in people_with(permissions[0]))
+    ask = f" Ask: {names}." if names else ""
+    raise NotAllowed(f"This is for: {roles}. Nothing was changed.{ask}")
+
+
+def requires(*permissions: Permission) -> Callable[[View], View]:
+    """View decorator: the signed-in person needs any of `permissions`. The URL walk reads `required_permissions`."""
+
+    def decorate(view: View) -> View:
+        @wraps(view)
+        def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+            check_can(request.user, *permissions)
+            return view(request, *args, **kwargs)
+
+        guarded.required_permissions = permissions  # type: ignore[attr-defined]
+        return guarded  # type: ignore[return-value]
+
+    return decorate
+
+
+def for_everyone(view: View) -> View:
+    """View decorator: any signed-in person; said aloud, so that a view without a rule is a mistake a test finds."""
+    view.required_permissions = ()  # type: ignore[attr-defined]
+    return view

@@ -1,0 +1,106 @@
+"""What every answer gets: a request id, security headers, sentences instead of stack traces, no lost forms."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import resolve_url
+from django.utils.cache import patch_vary_headers
+from django_htmx.http import HttpResponseClientRedirect
+
+from procurement.errors import DomainError
+from procurement.web import request_id, resume
+from procurement.web.http import current_path, with_query
+from procurement.web.request_id import RequestIdFilter
+from procurement.web.views import refusal
+
+__all__ = [
+    "DomainErrorMiddleware",
+    "RequestIdFilter",
+    "RequestIdMiddleware",
+    "ResumeMiddleware",
+    "SecurityHeadersMiddleware",
+]
+
+Handler = Callable[[HttpRequest], HttpResponse]
+
+CONTENT_SECURITY_POLICY = "; ".join(
+    (
+        "default-src 'self'",
+        "img-src 'self' data:",
+        "object-src 'none'",
+        "base-uri 'none'",
+        "form-action 'self'",
+        "frame-ancestors 'none'",
+    )
+)
+
+
+class RequestIdMiddleware:
+    """Gives each request an id: in the log lines, in `X-Request-ID` and on error pages."""
+
+    def __init__(self, get_response: Handler) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        identifier = request_id.begin(request.headers.get("X-Request-ID", ""))
+        request.request_id = identifier  # type: ignore[attr-defined]
+        response = self.get_response(request)
+        response["X-Request-ID"] = identifier
+        return response
+
+
+class SecurityHeadersMiddleware:
+    """Strict CSP on everything; nothing a signed-in person sees is stored by a browser or a proxy."""
+
+    def __init__(self, get_response: Handler) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        response = self.get_response(request)
+        response.setdefault("Content-Security-Policy", CONTENT_SECURITY_POLICY)
+        response.setdefault("Permissions-Policy", "camera=(), geolocation=(), microphone=(), payment=(), usb=()")
+        # A browser may restore a page from memory after sign-out unless it was told not to store it.
+        response.setdefault("Cache-Control", "no-store")
+        patch_vary_headers(response, ["HX-Request"])
+        return response
+
+
+class ResumeMiddleware:
+    """Signed out: htmx is sent to the sign-in page as a whole page, and a form's fields wait for the person's return."""
+
+    def __init__(self, get_response: Handler) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        return self.get_response(request)
+
+    def process_view(
+        self, request: HttpRequest, view: Callable[..., Any], args: object, kwargs: object
+    ) -> HttpResponse | None:
+        if request.user.is_authenticated or not getattr(view, "login_required", True):
+            return None
+        login = resolve_url(settings.LOGIN_URL)
+        if getattr(request, "htmx", False):
+            return HttpResponseClientRedirect(with_query(login, next=current_path(request)))
+        if request.method == "POST" and resume.keep(request, view):
+            return HttpResponseRedirect(with_query(login, next=resolve_url("resume")))
+        return None
+
+
+class DomainErrorMiddleware:
+    """Turns a DomainError into its status and its sentence, once for all views."""
+
+    def __init__(self, get_response: Handler) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        return self.get_response(request)
+
+    def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
+        if not isinstance(error, DomainError):
+            return None
+        return refusal(request, error.sentence, error.status)

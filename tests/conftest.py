@@ -1,0 +1,70 @@
+"""The cast and the tools every test may use."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from procurement.staff.models import RoleGrant, User
+
+
+@pytest.fixture(autouse=True)
+def master_key(settings: Any) -> None:
+    """A master key of the test's own, so that no test depends on the machine's."""
+    settings.MASTER_KEY = base64.b64encode(b"countersign-tests-master-key-32b").decode()
+    settings.MASTER_KEY_FILE = ""
+
+
+def make_person(name: str, *roles: str) -> User:
+    person = User.objects.create(username=name, display_name=name.replace("_", " ").title(), password="!")
+    for role in roles:
+        RoleGrant.objects.create(user=person, role=role)
+    return person
+
+
+@pytest.fixture
+def person(db: None) -> Callable[..., User]:
+    return make_person
+
+
+@pytest.fixture
+def buyer(db: None) -> User:
+    return make_person("ben_buyer", "buyer")
+
+
+@pytest.fixture
+def manager(db: None) -> User:
+    return make_person("mia_manager", "manager")
+
+
+@pytest.fixture
+def second_manager(db: None) -> User:
+    return make_person("max_manager", "manager")
+
+
+@pytest.fixture
+def support(db: None) -> User:
+    return make_person("sam_support", "support")
+
+
+@pytest.fixture
+def finance(db: None) -> User:
+    return make_person("fay_finance", "finance")
+
+
+@pytest.fixture
+def admin(db: None) -> User:
+    return make_person("ada_admin", "admin")
+
+
+@pytest.fixture
+def auditor(db: None) -> User:
+    return make_person("olga_auditor", "auditor")
+
+
+@pytest.fixture
+def outsider(db: None) -> User:
+    return make_person("otto_outsider")
