@@ -208,7 +208,7 @@ WORK_LEASE_SECONDS = int(env("COUNTERSIGN_WORK_LEASE", "90"))
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "filters": {"request_id": {"()": "procurement.web.middleware.RequestIdFilter"}},
+    "filters": {"request_id": {"()": "procurement.web.request_id.RequestIdFilter"}},
     "formatters": {"line": {"format": "{asctime} {levelname} {name} [{request_id}] {message}", "style": "{"}},
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["request_id"]}},
     "root": {"handlers": ["console"], "level": "INFO"},
