@@ -67,7 +67,14 @@ class Bell:
                 heartbeat=0,
                 transport_options=bounded_options(),
             )
-        app.send_task("work.run_due", connection=self.connection, retry=False, expires=60, expiration=60)
+        app.send_task(
+            "work.run_due",
+            queue=app.conf.task_default_queue,
+            connection=self.connection,
+            retry=False,
+            expires=60,
+            expiration=60,
+        )
 
 
 def bounded_options() -> dict[str, object]:

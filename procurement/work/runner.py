@@ -86,7 +86,7 @@ def take(row: DueWork, now: datetime) -> Claim | None:
 
 def run_claim(claim: Claim) -> None:
     """Run the handler, then delete the row, or set when it is due again."""
-    request_id.current.set(f"{claim.kind}:{claim.pk}.{claim.fence}")
+    request_id.begin(f"{claim.kind}-{claim.pk}.{claim.fence}")
     try:
         again_at = HANDLERS[claim.kind](claim.ref)
     except Exception as error:  # whatever a handler raises, the row stays and is tried later
