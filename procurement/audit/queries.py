@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
 from django.db import models
@@ -13,21 +11,9 @@ from django.db.models import Q
 from procurement.audit.events import EVENTS
 from procurement.audit.models import AuditEvent
 from procurement.audit.services import subject_of
+from procurement.web.parts import TimelineEntry
 
-
-@dataclass(frozen=True)
-class TimelineEntry:
-    """One event as a sentence; `source` is person, system, supplier or webhook."""
-
-    id: int
-    at: datetime
-    actor: str
-    action: str
-    sentence: str
-    source: str
-    reason: str
-    facts: dict[str, Any]
-    label: str
+SOURCES = {"person": "User", "supplier": "Supplier API", "webhook": "Webhook", "poll": "Poll", "system": "System"}
 
 
 class _Blank(dict[str, Any]):
@@ -35,12 +21,21 @@ class _Blank(dict[str, Any]):
         return "?"
 
 
-def as_entry(event: AuditEvent) -> TimelineEntry:
-    """The event's sentence, filled from its facts."""
+def sentence_of(event: AuditEvent) -> str:
+    """The event in words, filled from its facts; a fact that is missing shows as a question mark."""
     words = _Blank({**event.facts, "actor": event.actor_name, "label": event.subject_label})
-    sentence = EVENTS.get(event.action, event.action).format_map(words)
+    return EVENTS.get(event.action, event.action).format_map(words)
+
+
+def as_entry(event: AuditEvent) -> TimelineEntry:
+    """The event as one line of a timeline."""
     return TimelineEntry(
-        event.pk, event.at, event.actor_name, event.action, sentence, event.source, event.reason, event.facts, event.subject_label
+        at=event.at,
+        sentence=sentence_of(event),
+        actor=event.actor_name,
+        source=SOURCES.get(event.source, "System"),
+        reason=event.reason,
+        anchor=f"event-{event.pk}",
     )
 
 

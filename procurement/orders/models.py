@@ -107,8 +107,6 @@ class Attempt(models.Model):
     sent_at = models.DateTimeField(null=True)
     deadline = models.DateTimeField(null=True)
     answered_at = models.DateTimeField(null=True)
-    request_id = models.CharField(max_length=64, blank=True)
-    response_id = models.CharField(max_length=100, blank=True)
     verdict = models.CharField(max_length=500, blank=True)
     balance_before_minor = models.BigIntegerField(null=True)
 

@@ -37,6 +37,7 @@ ORDER = Machine(
         Move("approved", "expired", "order.expired", "clock"),
         Move("approved", "cancelled", "order.cancelled", "buyer or approver"),
         Move("approved", "draft", "order.price_moved", "dispatcher, price above the approved cap"),
+        Move("approved", "place_failed", "order.failed", "dispatcher: refused before sending"),
         Move("approved", "placing", "order.placing", "dispatcher"),
         Move("placing", "approved", "order.postponed", "dispatcher: not sent, or told to wait"),
         Move("placing", "placed", "order.placed", "dispatcher"),
@@ -74,7 +75,7 @@ ORDER = Machine(
 )
 
 # Asked about at the supplier until they settle.
-AWAITED = ("placed", "paid", "delivered", "partial", "supplier_failed")
+AWAITED = ("placed", "paid", "delivered", "supplier_failed")
 # An answer is missing: no person and no worker may send these again at a supplier without keys.
 UNCONFIRMED = ("unknown", "placed_no_id", "manual_review")
 IN_HAND = ("codes_stored", "partial")
@@ -111,20 +112,20 @@ CODE = Machine(
     statuses={
         "stored": Status("Unused stock", "neutral", "nobody"),
         "handed_over": Status("Delivered to customer", "good", "nobody"),
+        "wrong_region": Status("Wrong region", "bad", "support"),
+        "invalid": Status("Invalid", "bad", "support"),
         "claimed": Status("Claimed", "progress", "the supplier"),
         "replaced": Status("Replaced", "good", "nobody"),
         "credited": Status("Credited", "good", "nobody"),
-        "quarantined": Status("Wrong region", "bad", "support"),
     },
     moves=(
         Move("stored", "handed_over", "code.handed_over", "buyer"),
         Move("stored", "claimed", "claim.filed", "support"),
         Move("handed_over", "claimed", "claim.filed", "support"),
-        Move("quarantined", "claimed", "claim.filed", "support"),
+        Move("wrong_region", "claimed", "claim.filed", "support"),
+        Move("invalid", "claimed", "claim.filed", "support"),
         Move("claimed", "replaced", "claim.replaced", "support"),
         Move("claimed", "credited", "claim.credited", "finance"),
-        Move("claimed", "stored", "claim.declined", "support, never handed over"),
-        Move("claimed", "handed_over", "claim.declined", "support, handed over before"),
-        Move("claimed", "quarantined", "claim.declined", "support, wrong region"),
+        Move("claimed", "invalid", "claim.declined", "support"),
     ),
 )

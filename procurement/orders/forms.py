@@ -1,0 +1,86 @@
+"""What a buyer and a manager type."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+
+from procurement.catalog.models import Mapping
+from procurement.errors import Refused
+from procurement.orders import policies
+from procurement.orders.queries import orderable_mappings
+from procurement.suppliers.models import SupplierAccount
+
+CHEAPEST = "cheapest"
+
+
+class OrderForm(forms.Form):
+    """A new order: for which SKU, from which supplier, how many, for which storefront order."""
+
+    sku = forms.CharField(
+        label="SKU",
+        max_length=64,
+        help_text="Type a part of it, such as US-50; only SKUs with an active mapping can be ordered.",
+        widget=forms.TextInput(attrs={"list": "skus", "autocomplete": "off", "class": "w-16", "autofocus": True}),
+    )
+    supplier = forms.ChoiceField(label="Supplier account", required=False)
+    quantity = forms.CharField(
+        label="Quantity", max_length=12, widget=forms.TextInput(attrs={"inputmode": "numeric", "class": "w-6", "autocomplete": "off"})
+    )
+    client_order_id = forms.CharField(
+        label="Storefront order id", max_length=64, help_text="As in ORDER-1042; used once.", widget=forms.TextInput(attrs={"class": "w-16"})
+    )
+    purpose = forms.CharField(
+        label="Why", max_length=500, required=False, widget=forms.Textarea(attrs={"rows": 2}), help_text="A manager reads it if approval is needed."
+    )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        accounts = [(account.code, account.name) for account in SupplierAccount.objects.order_by("name")]
+        supplier = self.fields["supplier"]
+        assert isinstance(supplier, forms.ChoiceField)
+        supplier.choices = [(CHEAPEST, "Cheapest now"), *accounts]
+
+    def clean_quantity(self) -> int:
+        """Whole numbers as people write them: 1,000 and 1 000 are 1000."""
+        text = "".join(self.cleaned_data["quantity"].replace(",", "").split())
+        if not (text.isascii() and text.isdigit()):
+            raise forms.ValidationError("Write the quantity as a whole number, such as 20.")
+        if int(text) < 1 or int(text) > policies.MAX_QUANTITY:
+            raise forms.ValidationError(f"The quantity can be 1 to {policies.MAX_QUANTITY:,}. Split a larger need into several orders.")
+        return int(text)
+
+    def clean_client_order_id(self) -> str:
+        text: str = self.cleaned_data["client_order_id"].strip()
+        try:
+            policies.check_client_order_id(text)
+        except Refused as refusal:
+            raise forms.ValidationError(refusal.sentence) from None
+        return text
+
+    def clean(self) -> dict[str, Any]:
+        data: dict[str, Any] = super().clean() or {}
+        if data.get("sku"):
+            data["mapping"] = self.mapping_of(data["sku"].strip(), data.get("supplier") or CHEAPEST)
+        return data
+
+    def mapping_of(self, sku: str, supplier: str) -> Mapping | None:
+        """The active mapping meant: an exact SKU, or the only one that contains the text."""
+        rows = orderable_mappings()
+        if supplier != CHEAPEST:
+            rows = rows.filter(account__code=supplier)
+        exact = list(rows.filter(sku__code__iexact=sku)[:2])
+        near = exact or list(rows.filter(sku__code__icontains=sku.replace(" ", "-"))[:20])
+        names = sorted({mapping.sku.code for mapping in near})
+        if len(names) > 1:
+            self.add_error("sku", f"“{sku}” fits several SKUs: {', '.join(names[:5])}. Choose one.")
+        elif not near:
+            self.add_error("sku", f"No active mapping for “{sku}” at this supplier. Check the SKU, or ask for the mapping first.")
+        return near[0] if len(names) == 1 else None
+
+
+class ReasonForm(forms.Form):
+    """A reason people will read later."""
+
+    reason = forms.CharField(label="Reason", max_length=500, widget=forms.Textarea(attrs={"rows": 2}))

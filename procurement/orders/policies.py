@@ -1,0 +1,100 @@
+"""What an order, a code or a person may do: pure checks that raise the sentence the page shows."""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+
+from django.conf import settings
+from django.utils import timezone
+
+from ledger.money import format_amount
+from procurement.catalog.models import Mapping, Product, Sku
+from procurement.errors import Refused
+from procurement.orders.models import Code, Order
+from procurement.staff.access import check_can
+from procurement.staff.models import User
+from procurement.staff.permissions import Permission
+from procurement.suppliers.models import SupplierAccount
+
+MAX_QUANTITY = 1_000
+STALE_WARNING = timedelta(minutes=15)
+STALE_LIMIT = timedelta(hours=24)
+CLIENT_ORDER_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+
+
+def differences(sku: Sku, product: Product) -> list[str]:
+    """Where a SKU and a product part: region, currency and denomination, each as a sentence (R3)."""
+    found = []
+    if sku.region != product.region:
+        found.append(f"the SKU is sold for {sku.region}, the product is for {product.region}")
+    if sku.currency != product.currency:
+        found.append(f"the SKU is in {sku.currency}, the product in {product.currency}")
+    elif sku.face_minor != product.denomination_minor:
+        sold, given = (format_amount(minor, sku.currency) for minor in (sku.face_minor, product.denomination_minor))
+        found.append(f"the SKU is worth {sold} {sku.currency}, the product {given} {sku.currency}")
+    return found
+
+
+def check_mapping(mapping: Mapping) -> None:
+    """Only an active mapping, equal in region, currency and denomination, may be ordered from (R2, R3)."""
+    if mapping.state != "active":
+        raise Refused(f"The mapping of {mapping.sku} is {mapping.status.label.lower()}. No order was made. Activate it first.")
+    found = differences(mapping.sku, mapping.product)
+    if found:
+        raise Refused(f"{mapping.sku} can't be ordered: {'; '.join(found)}. No order was made. Correct the mapping first.")
+
+
+def check_product(product: Product) -> None:
+    """A product needs a cost no older than a day, and stock if the supplier counts it (R10)."""
+    if not product.active or product.cost_minor is None or product.read_at is None:
+        raise Refused(f"{product} is not offered now. No order was made. Refresh the catalogue or choose another supplier.")
+    if timezone.now() - product.read_at > STALE_LIMIT:
+        raise Refused(f"The price of {product} was read over 24 hours ago. No order was made. Refresh the catalogue first.")
+
+
+def check_quantity(quantity: int, product: Product) -> None:
+    """A positive whole number, at most the limit, and not more than the supplier has (R38)."""
+    if quantity < 1:
+        raise Refused("The quantity must be at least 1. No order was made.")
+    if quantity > MAX_QUANTITY:
+        raise Refused(f"The quantity can be at most {MAX_QUANTITY:,}. No order was made. Split it into several orders.")
+    if product.stock is not None and quantity > product.stock:
+        raise Refused(f"The supplier has {product.stock:,} in stock, you asked for {quantity:,}. No order was made.")
+
+
+def check_account(account: SupplierAccount) -> None:
+    """An account of this installation's environment that is not paused (R108)."""
+    if account.environment != settings.ENVIRONMENT:
+        raise Refused(f"{account} is a {account.environment} account and this is a {settings.ENVIRONMENT} installation.")
+    if account.state == "paused":
+        raise Refused(f"{account} is paused: {account.paused_reason}. No order was made.")
+
+
+def check_client_order_id(text: str) -> None:
+    """Letters, digits, dot, hyphen and underscore, at most 64; in use only once (R19)."""
+    if not CLIENT_ORDER_ID.fullmatch(text):
+        raise Refused("A storefront order id has 1 to 64 letters, digits, dots, hyphens or underscores, as in ORDER-1042.")
+    if Order.objects.filter(client_order_id__iexact=text).exists():
+        raise Refused(f"{text} has an order already. No second order was made. Open it, or use another id.")
+
+
+def check_can_cancel(user: User, order: Order) -> None:
+    """The buyer or a manager, until the order is being sent."""
+    check_can(user, Permission.ORDER_CREATE, Permission.ORDER_APPROVE)
+    if order.state not in {"draft", "approved"}:
+        raise Refused(f"This order is “{order.status.label}” and can't be cancelled any more. Nothing was changed.")
+
+
+def check_reveal_reason(reason: str) -> str:
+    """10 to 500 characters that say why; returned trimmed."""
+    reason = " ".join(reason.split())
+    if not 10 <= len(reason) <= 500:
+        raise Refused("Say in 10 to 500 characters why you need to see this code. It was not opened.")
+    return reason
+
+
+def check_can_reveal(user: User, code: Code) -> None:
+    check_can(user, Permission.CODE_REVEAL)
+    if code.order.account.environment != settings.ENVIRONMENT:
+        raise Refused("This code belongs to the other environment. It was not opened.")

@@ -1,0 +1,188 @@
+"""What pages show of orders, attempts and codes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db.models import Count, Q, QuerySet
+from django.utils import timezone
+
+from ledger.money import format_amount
+from procurement.approvals.models import ApprovalRequest
+from procurement.audit.models import AuditEvent
+from procurement.audit.queries import as_entry
+from procurement.catalog.models import Mapping, PriceObservation
+from procurement.orders.models import Attempt, Code, Order
+from procurement.orders.states import AWAITED, UNCONFIRMED
+from procurement.suppliers.models import Exchange
+from procurement.vault import blind_index, normalise_code
+from procurement.web.parts import StripCell, TimelineEntry
+from procurement.work.models import DueWork
+
+NEEDS_SOMEONE = ("pending_approval", "partial", "supplier_failed", *UNCONFIRMED)
+OPEN = ("draft", "pending_approval", "approved", "placing", *AWAITED, *UNCONFIRMED)
+FAILED = ("place_failed", "rejected", "refunded", "expired", "cancelled")
+
+
+def orders_for_list() -> QuerySet[Order]:
+    """All orders with what a list row shows."""
+    return Order.objects.select_related("account", "requested_by", "sku")
+
+
+def order_for_page(pk: Any) -> Order:
+    """One order with everything its page names; raises Order.DoesNotExist."""
+    related = ("account", "requested_by", "sku", "product", "mapping", "approval__decided_by", "approval__requested_by")
+    return Order.objects.select_related(*related).get(pk=pk)
+
+
+def what(order: Order) -> str:
+    """The order in words: `200 × US 50 USD`."""
+    return f"{order.quantity:,} × {order.region} {face(order.face_minor, order.face_currency)}"
+
+
+def face(minor: int, currency: str) -> str:
+    """A face value as people say it, without empty decimals: `50 USD`."""
+    return f"{format_amount(minor, currency).removesuffix('.00')} {currency}"
+
+
+def summary(order: Order) -> str:
+    """The one sentence under the order's title: where it is and what follows."""
+    got = f"{order.delivered_quantity:,} of {order.quantity:,} codes"
+    sentences = {
+        "draft": "Nothing is ordered yet.",
+        "pending_approval": "Waits for a manager who did not ask for it. Nothing is ordered yet.",
+        "approved": "Approved; it is sent as soon as the supplier's limits allow.",
+        "placing": "Being sent to the supplier now.",
+        "placed": f"{order.account} took it as {order.remote_id}. The codes are awaited.",
+        "paid": f"{order.account} took the money. The codes are awaited.",
+        "delivered": f"{order.account} delivered; the codes are being fetched.",
+        "codes_stored": f"{got} are in custody.",
+        "partial": f"{got} came. The rest is awaited or must be claimed.",
+        "unknown": "We do not know whether the supplier took this order. Do not order it again.",
+        "placed_no_id": "The supplier took this order but named no id. Do not order it again.",
+        "manual_review": "The supplier contradicts itself. People decide; nothing is sent. Do not order it again.",
+        "supplier_failed": f"{order.account} failed to deliver. The refund is awaited.",
+        "refunded": f"{order.account} failed to deliver and paid the money back.",
+        "place_failed": "The supplier did not take the order. No money was spent.",
+        "rejected": "A manager rejected it. Nothing was ordered.",
+        "cancelled": "Cancelled before it was sent. Nothing was ordered.",
+        "expired": "The approval expired before it was sent. Nothing was ordered.",
+    }
+    return sentences[order.state]
+
+
+def strip(order: Order) -> list[StripCell]:
+    """Sold, ordered, delivered side by side, and whether each equals the one before."""
+    sold = (order.sold_region, face(order.sold_face_minor, order.sold_currency))
+    ordered = (order.region, face(order.face_minor, order.face_currency))
+    cells = [
+        StripCell("Sold", " · ".join(sold), f"SKU {order.sku}", "Storefront"),
+        StripCell("Ordered", " · ".join(ordered), str(order.mapping), "Mapping", "same" if sold == ordered else "differs", sold != ordered),
+    ]
+    rows = order.codes.values_list("region", "face_minor").annotate(n=Count("id")).order_by("-n")
+    if not rows:
+        return [*cells, StripCell("Delivered", "nothing yet", "", "Supplier", "not known")]
+    told = [(region or "no region stated", "" if minor is None else face(minor, order.face_currency), n) for region, minor, n in rows]
+    words = "; ".join(" · ".join(filter(None, [region, value, f"{n} codes" if len(told) > 1 else ""])) for region, value, n in told)
+    same = all(region == order.region and value in ("", ordered[1]) for region, value, _ in told)
+    unstated = all(region == "no region stated" for region, _, _ in told)
+    joins = "same" if same else "not known" if unstated else "differs"
+    return [*cells, StripCell("Delivered", words, f"{order.delivered_quantity} of {order.quantity}", "Supplier", joins, joins == "differs")]
+
+
+def timeline(order: Order, limit: int = 100) -> list[TimelineEntry]:
+    """The story of the order, its approval, its attempts and its codes, oldest first: the last `limit` events."""
+    about = Q(subject_kind="orders.order", subject_id=str(order.pk))
+    if order.approval_id:
+        about |= Q(subject_kind="approvals.approvalrequest", subject_id=str(order.approval_id))
+    codes = [str(pk) for pk in order.codes.values_list("pk", flat=True)]
+    about |= Q(subject_kind="orders.code", subject_id__in=codes)
+    events = AuditEvent.objects.filter(about).order_by("-id")[:limit]
+    return [as_entry(event) for event in reversed(events)]
+
+
+@dataclass(frozen=True)
+class AttemptRow:
+    """One attempt with the exchange that shows what was sent and answered (R27)."""
+
+    attempt: Attempt
+    exchanges: list[Exchange]
+
+
+def attempts_of(order: Order) -> list[AttemptRow]:
+    attempts = list(order.attempts.order_by("number"))
+    ids = [str(attempt.pk) for attempt in attempts]
+    rows = Exchange.objects.filter(subject_kind="orders.attempt", subject_id__in=ids).order_by("started_at")
+    return [AttemptRow(attempt, [row for row in rows if row.subject_id == str(attempt.pk)]) for attempt in attempts]
+
+
+def next_due(order: Order) -> datetime | None:
+    """When the system looks at this order again by itself."""
+    rows = DueWork.objects.filter(kind__in=["order.place", "order.check"], ref=str(order.pk))
+    return rows.order_by("due_at").values_list("due_at", flat=True).first()
+
+
+def place_in_queue(order: Order) -> int | None:
+    """1 for the next to be sent at its account; None when it is not waiting (R44)."""
+    if order.state != "approved":
+        return None
+    return Order.objects.filter(account=order.account, state="approved", approved_at__lt=order.approved_at).count() + 1
+
+
+def codes_of(order: Order, last4: str = "") -> QuerySet[Code]:
+    rows = order.codes.select_related("account").order_by("position")
+    return rows.filter(last4=last4.upper()) if last4 else rows
+
+
+def orderable_mappings() -> QuerySet[Mapping]:
+    """Active mappings of active SKUs with what an order form shows."""
+    rows = Mapping.objects.filter(state="active", sku__active=True, product__active=True)
+    return rows.select_related("sku", "product", "account").order_by("sku__code", "product__cost_minor")
+
+
+def approvals_for_list() -> QuerySet[ApprovalRequest]:
+    return ApprovalRequest.objects.select_related("requested_by", "decided_by")
+
+
+@dataclass(frozen=True)
+class PricePast:
+    """What this product cost lately, in minor units; None where nothing is known."""
+
+    last_paid_minor: int | None
+    last_paid_at: datetime | None
+    low_minor: int | None
+    high_minor: int | None
+
+
+def price_past(order: Order) -> PricePast:
+    """Last paid price of the same product, and the range of the last 30 days."""
+    earlier = Order.objects.filter(product=order.product, placed_at__isnull=False).exclude(pk=order.pk).order_by("-placed_at").first()
+    since = timezone.now() - timedelta(days=30)
+    costs = list(PriceObservation.objects.filter(product=order.product, observed_at__gte=since).values_list("cost_minor", flat=True))
+    return PricePast(
+        earlier.unit_cost_minor if earlier else None,
+        earlier.placed_at if earlier else None,
+        min(costs, default=None),
+        max(costs, default=None),
+    )
+
+
+def latest_orders_of(user: Any, but: Order | None = None, limit: int = 5) -> list[Order]:
+    rows = orders_for_list().filter(requested_by=user).order_by("-created_at")
+    return list((rows.exclude(pk=but.pk) if but else rows)[:limit])
+
+
+def find_codes(text: str) -> list[Code]:
+    """Codes by the whole code (through its keyed fingerprint, nothing is opened) or by the last four; at most 20."""
+    wanted = normalise_code(text)
+    if len(wanted) == 4:
+        rows = Code.objects.filter(last4=wanted)
+    elif len(wanted) >= 8:
+        rows = Code.objects.filter(fingerprint=blind_index(wanted))
+    else:
+        return []
+    return list(rows.select_related("order", "account").order_by("-stored_at")[:20])
+
+

@@ -1,0 +1,219 @@
+"""From a storefront order to an approved purchase: draft, submit, withdraw, cancel."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, time, timedelta
+from typing import Any
+
+from django.db import IntegrityError, transaction
+from django.db.models import F, Sum
+from django.utils import timezone
+
+from procurement.approvals import services as approvals
+from procurement.audit.services import record
+from procurement.bookkeeping import postings
+from procurement.catalog.models import Mapping
+from procurement.errors import Refused
+from procurement.orders import policies
+from procurement.orders.models import Order
+from procurement.orders.services.placing import release_for_placing
+from procurement.orders.states import ATTEMPT, ORDER
+from procurement.staff.access import check_can
+from procurement.staff.models import User
+from procurement.staff.permissions import Permission
+from procurement.states import transition
+
+# States in which an order's money is not, or no longer, on its way.
+NOT_SPENT = ("draft", "rejected", "cancelled", "expired", "place_failed", "refunded")
+
+
+@dataclass(frozen=True)
+class Quote:
+    """What an order would cost now: minor units of `currency`; `rule` is why it needs a second person, or empty."""
+
+    mapping: Mapping
+    quantity: int
+    unit_cost_minor: int
+    total_minor: int
+    currency: str
+    read_at: datetime
+    free_before_minor: int
+    free_after_minor: int
+    spent_today_minor: int
+    rule: str
+    warnings: tuple[str, ...]
+
+
+def next_client_order_id() -> str:
+    """A free id in the storefront's pattern, for an order that has none yet."""
+    number = 1000 + Order.objects.count() + 1
+    while Order.objects.filter(client_order_id=f"ORDER-{number}").exists():
+        number += 1
+    return f"ORDER-{number}"
+
+
+def spent_today(user: User | None, currency: str) -> int:
+    """Minor units of `currency` this person's orders of the UTC day may cost at most."""
+    start = datetime.combine(timezone.now().date(), time.min, tzinfo=timezone.get_default_timezone())
+    orders = Order.objects.filter(requested_by=user, cost_currency=currency, created_at__gte=start).exclude(state__in=NOT_SPENT)
+    return int(orders.aggregate(total=Sum(F("unit_cost_minor") * F("quantity")))["total"] or 0)
+
+
+def quote(*, by: User | None, mapping: Mapping, quantity: int) -> Quote:
+    """Check everything that would refuse the order and say what it costs, leaves and needs. Writes nothing."""
+    policies.check_account(mapping.account)
+    policies.check_mapping(mapping)
+    product = mapping.product
+    policies.check_product(product)
+    policies.check_quantity(quantity, product)
+    if product.cost_minor is None or product.read_at is None:  # check_product refused it; this tells the type checker
+        raise Refused(f"{product} is not offered now.")
+    total = product.cost_minor * quantity
+    free = postings.free_balance(mapping.account.code, product.cost_currency)
+    if total > free:
+        raise Refused(postings.not_enough(mapping.account.code, product.cost_currency, total, free))
+    spent = spent_today(by, product.cost_currency)
+    rule = approvals.rule_for(amount_minor=total, spent_today_minor=spent, currency=product.cost_currency)
+    return Quote(
+        mapping=mapping,
+        quantity=quantity,
+        unit_cost_minor=product.cost_minor,
+        total_minor=total,
+        currency=product.cost_currency,
+        read_at=product.read_at,
+        free_before_minor=free,
+        free_after_minor=free - total,
+        spent_today_minor=spent,
+        rule=rule,
+        warnings=tuple(warnings(mapping, quantity)),
+    )
+
+
+def warnings(mapping: Mapping, quantity: int, but: Order | None = None) -> list[str]:
+    """What a person should look at before ordering: stale price, the same order shortly before, cost above face."""
+    found = []
+    product, now = mapping.product, timezone.now()
+    if product.read_at and now - product.read_at > policies.STALE_WARNING:
+        found.append(f"The price is {int((now - product.read_at).total_seconds() // 60)} minutes old.")
+    same = Order.objects.filter(product=product, quantity=quantity, created_at__gte=now - timedelta(hours=24))
+    twin = same.exclude(state__in=NOT_SPENT).exclude(pk=but.pk if but else None).order_by("-created_at").select_related("requested_by").first()
+    if twin:
+        minutes = int((now - twin.created_at).total_seconds() // 60)
+        found.append(f"Same product and quantity ordered {minutes} min ago by {twin.requested_by or 'the system'}: {twin}.")
+    if product.cost_currency == product.currency and (product.cost_minor or 0) > product.denomination_minor:
+        found.append("The cost is above the face value.")
+    return found
+
+
+def draft_order(
+    *, by: User | None, mapping: Mapping, quantity: int, client_order_id: str, purpose: str = "", shown_unit_cost_minor: int | None = None
+) -> Order:
+    """Make a draft under the price shown; Refused with the old and new price if it moved since the page was shown (R15, R19)."""
+    if by is not None:
+        check_can(by, Permission.ORDER_CREATE)
+    client_order_id = client_order_id.strip()
+    policies.check_client_order_id(client_order_id)
+    terms = quote(by=by, mapping=mapping, quantity=quantity)
+    if shown_unit_cost_minor is not None and terms.unit_cost_minor != shown_unit_cost_minor:
+        raise Refused(price_moved_sentence(shown_unit_cost_minor, terms.unit_cost_minor, terms.currency))
+    sku, product = mapping.sku, mapping.product
+    try:
+        with transaction.atomic():
+            order = Order.objects.create(
+                client_order_id=client_order_id,
+                sku=sku,
+                mapping=mapping,
+                product=product,
+                account=mapping.account,
+                sold_region=sku.region,
+                sold_currency=sku.currency,
+                sold_face_minor=sku.face_minor,
+                region=product.region,
+                face_currency=product.currency,
+                face_minor=product.denomination_minor,
+                quantity=quantity,
+                unit_cost_minor=terms.unit_cost_minor,
+                cost_currency=terms.currency,
+                price_read_at=terms.read_at,
+                purpose=purpose.strip(),
+                requested_by=by,
+                created_at=timezone.now(),
+            )
+            record("order.drafted", by=by, subject=order, reason=purpose.strip())
+    except IntegrityError:
+        raise Refused(f"{client_order_id} has an order already. No second order was made. Open it, or use another id.") from None
+    return order
+
+
+def price_moved_sentence(before: int, after: int, currency: str) -> str:
+    before_text, after_text = postings.amount_text(before, currency), postings.amount_text(after, currency)
+    return f"The price moved from {before_text} to {after_text} since you saw it. Nothing was ordered. Check the new price and place it again."
+
+
+def approval_content(order: Order) -> dict[str, Any]:
+    """Exactly what a manager approves: supplier, product, quantity, at most this unit cost, for this storefront order."""
+    return {
+        "account": order.account.code,
+        "client_order_id": order.client_order_id,
+        "product": order.product.external_id,
+        "region": order.region,
+        "face": f"{order.face_minor} {order.face_currency}",
+        "quantity": order.quantity,
+        "unit_cost_cap": f"{order.unit_cost_minor} {order.cost_currency}",
+        "mapping": str(order.mapping),
+    }
+
+
+def submit_order(*, by: User | None, order: Order) -> Order:
+    """Send a draft on: straight to placing when no rule asks for a second person, else to approval (R35).
+
+    Raises Refused when the draft is older than a day, the mapping or the price no longer fits, or the balance is too small.
+    """
+    if by is not None:
+        check_can(by, Permission.ORDER_CREATE)
+    terms = quote(by=by, mapping=order.mapping, quantity=order.quantity)
+    if terms.unit_cost_minor > order.unit_cost_minor:
+        raise Refused(price_moved_sentence(order.unit_cost_minor, terms.unit_cost_minor, terms.currency))
+    rule = approvals.rule_for(
+        amount_minor=order.max_total_minor, spent_today_minor=terms.spent_today_minor, currency=order.cost_currency
+    )
+    with transaction.atomic():
+        if not rule or by is None:
+            release_for_placing(by=by, order=order)
+            return order
+        request = approvals.ask(
+            by=by,
+            subject=order,
+            content=approval_content(order),
+            amount_minor=order.max_total_minor,
+            currency=order.cost_currency,
+            rule=rule,
+            reason=order.purpose,
+        )
+        transition(order, "pending_approval", by=by, machine=ORDER, reason=rule, approval=request)
+    return order
+
+
+def withdraw_order(*, by: User, order: Order) -> None:
+    """The requester takes an order back from approval; it is a draft again."""
+    if order.requested_by_id != by.pk:
+        raise Refused("Only the person who asked can take the request back. Nothing was changed.")
+    with transaction.atomic():
+        if order.approval and order.approval.state == "open":
+            approvals.withdraw(by=by, request=order.approval)
+        transition(order, "draft", by=by, machine=ORDER, reason="Withdrawn by the requester", approval=None)
+
+
+def cancel_order(*, by: User | None, order: Order, reason: str) -> None:
+    """Cancel a draft or a queued order; impossible once it is being sent. Releases the held money."""
+    if by is not None:
+        policies.check_can_cancel(by, order)
+    with transaction.atomic():
+        attempt = order.attempts.filter(state="ready").first()
+        if order.state == "approved" and attempt is None:
+            raise Refused("This order is being sent and can't be cancelled any more. Nothing was changed.")
+        transition(order, "cancelled", by=by, machine=ORDER, reason=reason)
+        if attempt:
+            transition(attempt, "void", by=by, machine=ATTEMPT, reason=reason)
+            postings.release_order(order_id=str(order.pk), reason=f"Cancelled: {reason}", actor=str(by or "System"))

@@ -1,0 +1,214 @@
+"""Placing: one paid POST for each approved order.
+
+Three commits stand around the send. The first (with the approval) stores the attempt: its key and its very bytes. The
+second says "sending" before anything leaves. The third stores the verdict. A crash between the second and the third leaves
+an attempt past its deadline, which becomes unconfirmed and never ready again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from datetime import datetime, timedelta
+
+from django.db import transaction
+from django.utils import timezone
+
+from procurement.audit.services import record
+from procurement.bookkeeping import postings
+from procurement.orders.models import Attempt, Lane, Order
+from procurement.orders.services.outcomes import back_to_draft, free_lane, mark_not_placed, mark_placed, mark_unknown
+from procurement.orders.states import ATTEMPT, ORDER
+from procurement.staff.models import User
+from procurement.states import transition
+from procurement.suppliers.clients import client_for
+from procurement.suppliers.clients.problems import SupplierProblem
+from procurement.suppliers.clients.types import NotPlaced, Placed, PlaceRequest, SupplierClient, Unknown
+from procurement.suppliers.models import SupplierAccount
+from procurement.suppliers.services import read_balance
+from procurement.work.services import make_due
+
+# A send takes at most 45 s; past this nobody is still waiting for the answer.
+ANSWER_DEADLINE = timedelta(seconds=60)
+REAP_AFTER = timedelta(seconds=30)
+# How long the same key and bytes may be sent again at a supplier that takes a key; its own memory is not published.
+KEY_WINDOW = timedelta(hours=6)
+RESEND_DELAYS = (5, 15, 45, 120, 300, 900)
+MAX_POSTPONEMENTS = 10
+LANE_WAIT = timedelta(seconds=5)
+
+
+def release_for_placing(*, by: User | None, order: Order, reason: str = "") -> Attempt:
+    """First commit, inside the caller's transaction: hold the money, store key and bytes, queue the order (R20, R90)."""
+    key = secrets.token_hex(16)
+    body = client_for(order.account).prepare_order(
+        PlaceRequest(
+            external_id=order.product.external_id,
+            region=order.region,
+            denomination=order.face_minor,
+            face_currency=order.face_currency,
+            quantity=order.quantity,
+            client_order_id=order.client_order_id,
+            idempotency_key=key,
+        )
+    )
+    with transaction.atomic():
+        attempt = Attempt.objects.create(
+            order=order,
+            account=order.account,
+            number=order.attempts.count() + 1,
+            idempotency_key=key,
+            body=body,
+            body_sha256=hashlib.sha256(body).hexdigest(),
+            created_at=timezone.now(),
+        )
+        postings.hold_order(
+            account_code=order.account.code,
+            currency=order.cost_currency,
+            order_id=str(order.pk),
+            label=order.client_order_id,
+            amount_minor=order.max_total_minor,
+            actor=str(by or "System"),
+        )
+        transition(order, "approved", by=by, machine=ORDER, reason=reason, approved_at=timezone.now())
+        make_due("order.place", str(order.pk))
+    return attempt
+
+
+def place_order(order_id: str) -> datetime | None:
+    """The dispatcher's step for one order: send it, or find out why not; returns when to come back, or None when settled.
+
+    Safe to run twice and by several workers: every step is a conditional update.
+    """
+    order = Order.objects.select_related("account", "product").get(pk=order_id)
+    attempt = order.attempts.order_by("-number").first()
+    if attempt is None or order.state not in {"approved", "placing", "unknown"}:
+        return None
+    if order.state == "placing":
+        return reap(order, attempt)
+    client = client_for(order.account)
+    if order.state == "unknown" and not may_send_again(attempt, client):
+        return None
+    wait = obstacle(order)
+    if wait is not None:
+        return wait
+    return send(order, attempt, client)
+
+
+def may_send_again(attempt: Attempt, client: SupplierClient) -> bool:
+    """Only a supplier that takes our key, and only inside the key window, may see the same order twice (R21, R31)."""
+    return client.idempotent and attempt.sent_at is not None and timezone.now() < attempt.created_at + KEY_WINDOW
+
+
+def reap(order: Order, attempt: Attempt) -> datetime | None:
+    """An attempt past its deadline lost its worker: nobody knows what the supplier did. Never back to ready."""
+    limit = (attempt.deadline or attempt.created_at) + REAP_AFTER
+    if timezone.now() < limit:
+        return limit
+    mark_unknown(order, attempt, "The worker that sent it stopped before it could store the answer.")
+    return timezone.now() if may_send_again(attempt, client_for(order.account)) else None
+
+
+def obstacle(order: Order) -> datetime | None:
+    """When to come back because the account is paused or told us to wait; None if the way is free."""
+    account, now = order.account, timezone.now()
+    if account.blocked_until and account.blocked_until > now:
+        return account.blocked_until
+    if account.state in {"paused", "key_refused"}:
+        return now + timedelta(minutes=1)
+    return None
+
+
+def take_lane(account: SupplierAccount, attempt: Attempt) -> bool:
+    """One unresolved paid POST at a time where the supplier takes no key: only then can a lost answer be told apart."""
+    Lane.objects.get_or_create(account=account)
+    free = Lane.objects.filter(account=account, holder__isnull=True).update(holder=attempt, taken_at=timezone.now())
+    return bool(free) or Lane.objects.filter(account=account, holder=attempt).exists()
+
+
+def send(order: Order, attempt: Attempt, client: SupplierClient) -> datetime | None:
+    """Second commit, the POST outside any transaction, third commit."""
+    if not client.idempotent and not take_lane(order.account, attempt):
+        return timezone.now() + LANE_WAIT
+    before = balance_before(order)
+    if attempt.sent_at is None and refused_here(order, attempt, before):
+        return None
+    now = timezone.now()
+    with transaction.atomic():
+        transition(order, "placing", by=None, machine=ORDER)
+        transition(
+            attempt,
+            "sending",
+            by=None,
+            machine=ATTEMPT,
+            tries=attempt.tries + 1,
+            sent_at=attempt.sent_at or now,
+            deadline=now + ANSWER_DEADLINE,
+            balance_before_minor=before if attempt.balance_before_minor is None else attempt.balance_before_minor,
+        )
+    outcome = client.place_order(bytes(attempt.body), subject=("orders.attempt", str(attempt.pk)))
+    return store_outcome(order, attempt, client, outcome)
+
+
+def balance_before(order: Order) -> int | None:
+    """The supplier's own balance just before a paid POST, in minor units; None if it could not be read (R85)."""
+    try:
+        reading = read_balance(order.account)
+    except SupplierProblem:
+        return None
+    return next((b.available for b in reading.balances if b.currency == order.cost_currency), None)
+
+
+def refused_here(order: Order, attempt: Attempt, balance: int | None) -> bool:
+    """End an approved order that must not be sent after all: the price rose, or the supplier's balance is too small (R15, R90)."""
+    cost, currency = order.product.cost_minor, order.cost_currency
+    if cost is not None and cost > order.unit_cost_minor:
+        old, new = postings.amount_text(order.unit_cost_minor, currency), postings.amount_text(cost, currency)
+        sentence = f"The price moved from {old} to {new} after the approval. It was not sent."
+        back_to_draft(order, attempt, sentence, before=old, after=new)
+        return True
+    if balance is not None and balance < order.max_total_minor:
+        has, needs = postings.amount_text(balance, currency), postings.amount_text(order.max_total_minor, currency)
+        mark_not_placed(order, attempt, f"The supplier's balance is {has}, the order may cost {needs}. It was not sent.")
+        return True
+    return False
+
+
+def store_outcome(
+    order: Order, attempt: Attempt, client: SupplierClient, outcome: Placed | NotPlaced | Unknown
+) -> datetime | None:
+    """Third commit: the verdict, by evidence."""
+    if isinstance(outcome, Placed):
+        mark_placed(order, attempt, outcome)
+        return None
+    if isinstance(outcome, Unknown):
+        return resend_or_freeze(order, attempt, client, outcome)
+    if outcome.permanent or attempt.tries >= MAX_POSTPONEMENTS:
+        mark_not_placed(order, attempt, outcome.sentence)
+        return None
+    return postpone(order, attempt, client, outcome)
+
+
+def resend_or_freeze(order: Order, attempt: Attempt, client: SupplierClient, outcome: Unknown) -> datetime | None:
+    """Unconfirmed; with a key the same bytes go again later, without one a person decides (R26, R31)."""
+    mark_unknown(order, attempt, outcome.sentence, taken=outcome.placed_no_id and not client.idempotent)
+    if not may_send_again(attempt, client):
+        return None
+    delay = RESEND_DELAYS[min(attempt.tries, len(RESEND_DELAYS)) - 1]
+    return timezone.now() + timedelta(seconds=delay + secrets.randbelow(max(1, delay // 5)))
+
+
+def postpone(order: Order, attempt: Attempt, client: SupplierClient, outcome: NotPlaced) -> datetime:
+    """Nothing was bought and it may be tried again: told to wait, or nothing left this machine."""
+    retry_at = outcome.retry_at or timezone.now() + timedelta(seconds=RESEND_DELAYS[min(attempt.tries, 5) - 1])
+    with transaction.atomic():
+        transition(attempt, "ready", by=None, machine=ATTEMPT, verdict=outcome.sentence, facts={"why": outcome.sentence})
+        transition(order, "approved", by=None, machine=ORDER, problem=outcome.sentence, facts={"why": outcome.sentence})
+        free_lane(attempt)
+    return retry_at
+
+
+def note_retry_by_person(order: Order, by: User) -> None:
+    """Leave on the record that a person asked for an earlier look; the state machine alone decides what happens."""
+    record("order.checked", by=by, subject=order)
+    make_due("order.place" if order.state in {"approved", "placing", "unknown"} else "order.check", str(order.pk))
