@@ -6,6 +6,8 @@ EVENTS: dict[str, str] = {
     "account.balance_read": "{actor} read the balance: {balance}",
     "account.blocked": "The supplier asked to wait until {until}",
     "account.created": "{actor} connected the supplier account {label}",
+    "account.answering": "The supplier answers again",
+    "account.down": "The supplier did not answer several times in a row",
     "account.key_refused": "The supplier refused the key",
     "account.key_set": "{actor} set the API key ending {last4}",
     "account.paused": "{actor} paused the account",

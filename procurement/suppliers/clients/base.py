@@ -1,0 +1,146 @@
+"""What both dialects share: asking our own limits first, making the call, recording it, and reading the verdict."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any, TypeVar
+
+import httpx
+from django.utils import timezone
+from pydantic import BaseModel, ValidationError
+
+from procurement.suppliers import budget
+from procurement.suppliers.clients import http, problems, recording, verdicts
+from procurement.suppliers.clients.http import Call, Reply
+from procurement.suppliers.clients.types import NO_SUBJECT, ClaimReceipt, ClaimVerdict, NotPlaced, Placed, Subject, Verdict
+from procurement.suppliers.models import SupplierAccount
+from procurement.suppliers.states import LIVE
+from procurement.vault import Purpose, Secret, open_sealed
+
+Model = TypeVar("Model", bound=BaseModel)
+
+
+def misfit(error: ValidationError, purpose: str) -> problems.Misfit:
+    """The first field that did not fit, by name, without its value."""
+    first = error.errors(include_url=False, include_input=False, include_context=False)[0]
+    field = ".".join(str(part) for part in first["loc"]) or "the whole answer"
+    return problems.Misfit(
+        f"The supplier's answer to {purpose} does not fit: {field}: {first['msg']}. Nothing was stored. Check the account's settings."
+    )
+
+
+class BaseClient:
+    """One account's line to its supplier. `key` replaces the stored key while a new one is tried out."""
+
+    keyed_orders = False
+
+    def __init__(self, account: SupplierAccount, transport: httpx.BaseTransport | None = None, key: Secret | None = None) -> None:
+        self.account = account
+        self._transport = transport
+        self._key = key
+
+    def path(self, name: str, default: str) -> str:
+        """An address below the base address; `settings["paths"][name]` replaces what the contract only assumes."""
+        return str(self.account.settings.get("paths", {}).get(name, default))
+
+    def _open_key(self) -> Secret:
+        if self._key is not None:
+            return self._key
+        if not self.account.has_key:
+            raise problems.KeyRefused("This supplier account has no API key yet. Nothing was sent. An administrator can set it.")
+        return open_sealed(
+            self.account.api_key_sealed, purpose=Purpose.SUPPLIER_API, context=self.account.context("api_key")
+        )
+
+    def _may_send(self, kinds: tuple[str, ...]) -> datetime | None:
+        """None = go; else when. Reads what other workers learned, not what this object remembers."""
+        blocked = SupplierAccount.objects.filter(pk=self.account.pk).values_list("blocked_until", flat=True).get()
+        if blocked and blocked > timezone.now():
+            return blocked
+        return budget.take(self.account, kinds)
+
+    def _send(self, call: Call, subject: Subject, outcome: Callable[[Reply], str]) -> tuple[Reply, datetime | None]:
+        """Make the call, record it and take to heart what it says; also the time to wait until, if it asked for one."""
+        http.refuse_inside_transaction()
+        key, request_id = self._open_key(), uuid.uuid4()
+        row = recording.begin(self.account, call, request_id, subject, key)
+        began = time.monotonic()
+        reply = http.send(self.account, call, key=key, request_id=request_id, transport=self._transport)
+        recording.finish(row, call, reply, outcome=outcome(reply), duration_ms=http.elapsed_ms(began), key=key)
+        wait_until = recording.note_limits(self.account, reply)
+        if self._key is None:
+            recording.note_health(self.account, reply)
+        return reply, wait_until
+
+    def _get(self, call: Call, subject: Subject = NO_SUBJECT, kinds: tuple[str, ...] = (budget.ALL,)) -> Reply:
+        """A reading: its 2xx JSON answer, or the problem raised as a SupplierProblem."""
+        http.refuse_inside_transaction()
+        wait_until = self._may_send(kinds)
+        if wait_until:
+            raise problems.Throttled(
+                f"No call to {self.account} is free before {wait_until:%H:%M:%S} UTC. Nothing was sent; try again then.",
+                retry_at=wait_until,
+            )
+        reply, wait_until = self._send(call, subject, verdicts.reading_word)
+        problem = verdicts.reading_problem(reply, wait_until, str(self.account))
+        if problem:
+            raise problem
+        return reply
+
+    def _parse(self, model: type[Model], data: Any, purpose: str) -> Model:
+        try:
+            return model.model_validate(data)
+        except ValidationError as error:
+            raise misfit(error, purpose) from None
+
+    def check_same_order(self, said: str, asked: str) -> None:
+        """An answer about another order must never be taken for this one's."""
+        if said != asked:
+            raise problems.Misfit(f"{self.account} answered about order {said} when asked about {asked}. Nothing was changed.")
+
+    def _refusal_before_sending(self) -> NotPlaced | None:
+        """Why a paid order may not be sent now, before anything is."""
+        state = SupplierAccount.objects.filter(pk=self.account.pk).values_list("state", flat=True).get()
+        if state != LIVE:
+            return NotPlaced(
+                "account_not_live", f"{self.account} is not in use for orders now. Nothing was sent; the order waits.", False
+            )
+        if not self.account.has_key and self._key is None:
+            return NotPlaced("no_key", f"{self.account} has no API key. Nothing was sent; an administrator can set it.", False)
+        wait_until = self._may_send((budget.ORDERS, budget.ALL))
+        if wait_until:
+            sentence = f"No order may be sent before {wait_until:%H:%M:%S} UTC. Nothing was sent; the order waits its turn."
+            return NotPlaced("waiting_for_limit", sentence, False, wait_until)
+        return None
+
+    def _place(self, call: Call, subject: Subject, placed: Callable[[Reply], Placed | None]) -> Verdict:
+        """Send a paid order at most once and say what is known of it (purchasing 3.2)."""
+        http.refuse_inside_transaction()
+        refusal = self._refusal_before_sending()
+        if refusal:
+            return refusal
+
+        def verdict(reply: Reply, wait_until: datetime | None = None) -> Verdict:
+            return verdicts.of_order(reply, placed=placed, wait_until=wait_until, keyed=self.keyed_orders)
+
+        try:
+            reply, wait_until = self._send(call, subject, lambda reply: verdicts.word(verdict(reply)))
+        finally:
+            budget.order_ended(self.account)
+        return verdict(reply, wait_until)
+
+    def _claim(self, call: Call, subject: Subject, receipt: Callable[[Reply], ClaimReceipt | None]) -> ClaimVerdict:
+        """Send a claim at most once and say what is known of it."""
+        http.refuse_inside_transaction()
+        wait_until = self._may_send((budget.ALL,))
+        if wait_until:
+            return verdicts.claim_must_wait(wait_until)
+
+        def verdict(reply: Reply, wait_until: datetime | None = None) -> ClaimVerdict:
+            return verdicts.of_claim(reply, receipt=receipt, wait_until=wait_until)
+
+        reply, wait_until = self._send(call, subject, lambda reply: verdicts.word(verdict(reply)))
+        return verdict(reply, wait_until)

@@ -1,0 +1,219 @@
+"""Supplier accounts, what was said to and by them, and how often we may speak."""
+
+from __future__ import annotations
+
+import secrets
+import uuid
+from datetime import UTC, datetime
+from urllib.parse import urlsplit
+
+from django.db import models
+from django.utils import timezone
+
+from procurement.states import Status
+from procurement.suppliers.states import ACCOUNT, BEING_HANDLED, KEY_REFUSED, LIVE, WEBHOOK_RESULTS
+from procurement.vault import Context
+
+ALPHA, PSNB2B = "alpha", "psnb2b"
+DIALECTS = ((ALPHA, "Alpha PSN"), (PSNB2B, "PSN:B2B"))
+SANDBOX, REAL = "sandbox", "live"
+ENVIRONMENTS = ((SANDBOX, "Sandbox"), (REAL, "Live"))
+
+
+def new_hook_slug() -> str:
+    """128 random bits: knowing a webhook address is already a first secret."""
+    return secrets.token_urlsafe(16)
+
+
+class SupplierAccount(models.Model):
+    """One account at one supplier: where it is, its credentials (sealed), and whether we use it now."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    code = models.SlugField(max_length=40, unique=True)
+    name = models.CharField(max_length=80)
+    dialect = models.CharField(max_length=10, choices=DIALECTS)
+    environment = models.CharField(max_length=10, choices=ENVIRONMENTS, default=SANDBOX)
+    base_url = models.URLField(max_length=200)
+    settlement_currency = models.CharField(max_length=3)
+
+    state = models.CharField(max_length=12, default=LIVE)
+    version = models.PositiveIntegerField(default=0)
+    paused_reason = models.CharField(max_length=300, blank=True)
+    blocked_until = models.DateTimeField(null=True)
+    failures_in_row = models.PositiveIntegerField(default=0)
+
+    settings = models.JSONField(default=dict)
+    webhook_scheme = models.JSONField(default=dict)
+    hook_slug = models.CharField(max_length=40, unique=True, default=new_hook_slug)
+    hook_registration = models.CharField(max_length=200, blank=True)
+
+    api_key_sealed = models.BinaryField(default=b"")
+    api_key_last4 = models.CharField(max_length=4, blank=True)
+    api_key_set_at = models.DateTimeField(null=True)
+    webhook_secret_sealed = models.BinaryField(default=b"")
+    webhook_secret_last4 = models.CharField(max_length=4, blank=True)
+    webhook_secret_set_at = models.DateTimeField(null=True)
+    webhook_previous_sealed = models.BinaryField(default=b"")
+    webhook_previous_until = models.DateTimeField(null=True)
+
+    created_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        ordering = ("name", "code")
+        constraints = [
+            models.CheckConstraint(condition=models.Q(state__in=list(ACCOUNT.statuses)), name="account_state_is_known"),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def status(self) -> Status:
+        return ACCOUNT.statuses[self.state]
+
+    @property
+    def is_sandbox(self) -> bool:
+        return self.environment == SANDBOX
+
+    @property
+    def needs_new_key(self) -> bool:
+        return self.state == KEY_REFUSED
+
+    @property
+    def has_key(self) -> bool:
+        return bool(self.api_key_sealed)
+
+    @property
+    def host(self) -> str:
+        return urlsplit(self.base_url).netloc
+
+    def context(self, column: str) -> Context:
+        """Where a credential is sealed to: this account at this host, so that a changed address voids the key (R103)."""
+        return Context("supplier_account", column, str(self.pk), supplier=f"{self.dialect}@{self.host}")
+
+
+class BalanceSnapshot(models.Model):
+    """What a supplier said our balance was, in minor units; rows are added, never changed."""
+
+    account = models.ForeignKey(SupplierAccount, on_delete=models.PROTECT, related_name="snapshots")
+    currency = models.CharField(max_length=3)
+    available = models.BigIntegerField()
+    reserved = models.BigIntegerField(default=0)
+    tier_name = models.CharField(max_length=60, blank=True)
+    tier_discount_bp = models.PositiveIntegerField(null=True)
+    taken_at = models.DateTimeField(default=timezone.now)
+    request_id = models.UUIDField()
+
+    class Meta:
+        indexes = [models.Index(fields=["account", "currency", "taken_at"], name="balance_over_time")]
+
+    def __str__(self) -> str:
+        return f"{self.account} {self.currency} at {self.taken_at:%Y-%m-%d %H:%M}"
+
+
+class Exchange(models.Model):
+    """One HTTP call to a supplier and what came of it; bodies are kept with codes masked and without any key (R27, R29, R41)."""
+
+    account = models.ForeignKey(SupplierAccount, on_delete=models.PROTECT, related_name="exchanges")
+    request_id = models.UUIDField(unique=True)
+    response_id = models.CharField(max_length=100, blank=True)
+    purpose = models.CharField(max_length=30)
+    method = models.CharField(max_length=6)
+    path = models.CharField(max_length=300)
+    subject_kind = models.CharField(max_length=40, blank=True)
+    subject_id = models.CharField(max_length=64, blank=True)
+    started_at = models.DateTimeField()
+    duration_ms = models.PositiveIntegerField(null=True)
+    # Null while the call is under way: a row that stays so belongs to a process that died in it.
+    sent = models.BooleanField(null=True)
+    status = models.PositiveSmallIntegerField(null=True)
+    remaining_calls = models.PositiveIntegerField(null=True)
+    retry_after = models.CharField(max_length=60, blank=True)
+    outcome = models.CharField(max_length=20, default="under way")
+    error_class = models.CharField(max_length=60, blank=True)
+    request_body = models.TextField(blank=True)
+    response_body = models.TextField(blank=True)
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["account", "-started_at"], name="exchanges_by_account"),
+            models.Index(fields=["subject_kind", "subject_id"], name="exchanges_by_subject"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.purpose} {self.status or self.error_class or self.outcome}"
+
+
+class WebhookEvent(models.Model):
+    """One message a supplier sent, or somebody in its name; kept also when refused (R46, R49)."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    account = models.ForeignKey(SupplierAccount, on_delete=models.PROTECT, related_name="webhook_events")
+    received_at = models.DateTimeField(default=timezone.now)
+    dedupe_key = models.CharField(max_length=160)
+    event_id = models.CharField(max_length=100, blank=True)
+    event_type = models.CharField(max_length=60, blank=True)
+    remote_order_id = models.CharField(max_length=100, blank=True)
+    remote_status = models.CharField(max_length=60, blank=True)
+    occurred_at = models.DateTimeField(null=True)
+    result = models.CharField(max_length=16, default=BEING_HANDLED)
+    result_note = models.CharField(max_length=300, blank=True)
+    checks = models.JSONField(default=list)
+    headers = models.JSONField(default=dict)
+    body_sealed = models.BinaryField(default=b"")
+    body_sha256 = models.CharField(max_length=64)
+    size = models.PositiveIntegerField()
+    duplicates = models.PositiveIntegerField(default=0)
+    last_duplicate_at = models.DateTimeField(null=True)
+    applied_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [
+            # The same event sent again is one event: the second INSERT fails and only counts (R53).
+            models.UniqueConstraint(fields=["account", "dedupe_key"], name="one_row_for_each_event"),
+        ]
+        indexes = [
+            models.Index(fields=["account", "remote_order_id"], name="events_by_order"),
+            models.Index(fields=["-received_at"], name="events_by_time"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.event_type or 'event'} {self.remote_order_id or self.pk}"
+
+    @property
+    def status(self) -> Status:
+        return WEBHOOK_RESULTS[self.result]
+
+    def context(self) -> Context:
+        return Context("webhook_event", "body", str(self.pk), supplier=str(self.account_id))
+
+
+class RefusedCount(models.Model):
+    """How many messages an account's webhook address refused on a day (UTC); rows are kept for the first thousand only."""
+
+    account = models.ForeignKey(SupplierAccount, on_delete=models.PROTECT, related_name="+")
+    day = models.DateField()
+    count = models.PositiveIntegerField(default=0)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["account", "day"], name="one_refused_count_a_day")]
+
+    def __str__(self) -> str:
+        return f"{self.account} {self.day}: {self.count}"
+
+
+LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
+
+
+class RateBucket(models.Model):
+    """One shared rate limit of an account: `tat` is the time from which the next call is in step (GCRA)."""
+
+    account = models.ForeignKey(SupplierAccount, on_delete=models.CASCADE, related_name="+")
+    name = models.CharField(max_length=20)
+    tat = models.DateTimeField(default=LONG_AGO)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["account", "name"], name="one_bucket_for_each_limit")]
+
+    def __str__(self) -> str:
+        return f"{self.account} {self.name}"

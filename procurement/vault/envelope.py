@@ -1,0 +1,79 @@
+"""The one format of a sealed value: `'G' | fmt | alg | key id (u32) | nonce (12) | ciphertext | tag (16)`, 35 bytes over the text.
+
+Pure functions over bytes; keys come from `keyring`. The first seven bytes and the whole context are authenticated, so a
+sealed value opens only in the row, column and supplier it was sealed for.
+"""
+
+from __future__ import annotations
+
+import os
+import struct
+from dataclasses import dataclass
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from procurement.errors import Unavailable
+
+HEADER = struct.Struct(">cBBI")
+MAGIC, FORMAT, AES_256_GCM = b"G", 1, 1
+NONCE_BYTES, TAG_BYTES = 12, 16
+OVERHEAD = HEADER.size + NONCE_BYTES + TAG_BYTES
+LARGEST = 8 * 1024 * 1024
+CONTEXT_LABEL = "gc-aad-1"
+
+
+class SealBroken(Unavailable):
+    """A sealed value does not open: it was changed, moved from another record, or its key is gone."""
+
+    def __init__(self, why: str) -> None:
+        super().__init__(f"A sealed value could not be opened: {why}. Nothing was shown or changed. Tell an administrator.")
+
+
+@dataclass(frozen=True)
+class Context:
+    """Where a sealed value lives. A value sealed for one context opens in no other (all fields are compared)."""
+
+    table: str
+    column: str
+    row: str
+    supplier: str = ""
+    order: str = ""
+
+    def fields(self, purpose: str) -> tuple[str, ...]:
+        return (CONTEXT_LABEL, purpose, self.table, self.column, self.row, self.supplier, self.order)
+
+
+def length_prefixed(*fields: str | bytes) -> bytes:
+    """Fields joined so that no two different lists give the same bytes."""
+    parts = [field.encode() if isinstance(field, str) else field for field in fields]
+    return b"".join(struct.pack(">I", len(part)) + part for part in parts)
+
+
+def encrypt(plain: bytes, *, key: bytes, key_id: int, fields: tuple[str, ...]) -> bytes:
+    """Seal `plain` with a 32-byte key; raises ValueError when it is longer than 8 MiB."""
+    if len(plain) > LARGEST:
+        raise ValueError("The value is too large to be sealed.")
+    header = HEADER.pack(MAGIC, FORMAT, AES_256_GCM, key_id)
+    nonce = os.urandom(NONCE_BYTES)
+    return header + nonce + AESGCM(key).encrypt(nonce, plain, header + length_prefixed(*fields))
+
+
+def key_id_of(blob: bytes) -> int:
+    """The id of the key that sealed `blob`; SealBroken for anything but this format."""
+    if not OVERHEAD <= len(blob) <= LARGEST + OVERHEAD:
+        raise SealBroken("it has the wrong length")
+    magic, fmt, alg, key_id = HEADER.unpack_from(blob)
+    if (magic, fmt, alg) != (MAGIC, FORMAT, AES_256_GCM):
+        raise SealBroken("it is not in a known format")
+    return int(key_id)
+
+
+def decrypt(blob: bytes, *, key: bytes, fields: tuple[str, ...]) -> bytes:
+    """Open `blob`; SealBroken when a bit of it, its header or its context differs."""
+    key_id_of(blob)
+    header, nonce = blob[: HEADER.size], blob[HEADER.size : HEADER.size + NONCE_BYTES]
+    try:
+        return AESGCM(key).decrypt(nonce, blob[HEADER.size + NONCE_BYTES :], header + length_prefixed(*fields))
+    except InvalidTag:
+        raise SealBroken("it was changed, or belongs to another record") from None

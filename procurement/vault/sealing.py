@@ -1,0 +1,59 @@
+"""Seal and open values, and the keyed fingerprint that finds a code without opening any (R61, R62)."""
+
+from __future__ import annotations
+
+import hmac
+import unicodedata
+from hashlib import sha256
+
+from procurement.vault import keyring
+from procurement.vault.envelope import Context, decrypt, encrypt, key_id_of, length_prefixed
+from procurement.vault.purposes import Purpose
+from procurement.vault.secret import Secret
+
+SHORTEST_WITH_LAST4 = 8
+# Dashes of any length, and characters without a width that come along with a pasted code.
+UNSEEN = frozenset({"Pd", "Cf"})
+
+
+def _bytes(plain: str | bytes | Secret) -> bytes:
+    if isinstance(plain, Secret):
+        return plain.expose_bytes()
+    return plain.encode() if isinstance(plain, str) else bytes(plain)
+
+
+def seal(plain: str | bytes | Secret, *, purpose: Purpose | str, context: Context) -> bytes:
+    """Encrypt `plain` for one place. Raises KeyUnavailable without a master key."""
+    purpose = Purpose(purpose)
+    key_id, dek = keyring.active_key(purpose)
+    key = keyring.working_key(dek, key_id=key_id, purpose=purpose, use="seal")
+    return encrypt(_bytes(plain), key=key, key_id=key_id, fields=context.fields(purpose.value))
+
+
+def open_sealed(blob: bytes | memoryview, *, purpose: Purpose | str, context: Context) -> Secret:
+    """Open what `seal` made for the same purpose and context; SealBroken for anything else."""
+    purpose, blob = Purpose(purpose), bytes(blob)
+    key_id = key_id_of(blob)
+    dek = keyring.key_by_id(key_id, purpose)
+    key = keyring.working_key(dek, key_id=key_id, purpose=purpose, use="seal")
+    return Secret(decrypt(blob, key=key, fields=context.fields(purpose.value)))
+
+
+def normalise_code(code: str | Secret) -> str:
+    """A code as it is stored and compared: NFKC, without white space, hyphens and invisible characters, upper case."""
+    text = code.expose() if isinstance(code, Secret) else code
+    folded = unicodedata.normalize("NFKC", text)
+    return "".join(char for char in folded if not char.isspace() and unicodedata.category(char) not in UNSEEN).upper()
+
+
+def last4(code: str | Secret) -> str:
+    """The public handle of a code; empty for codes so short that four characters would give them away."""
+    text = normalise_code(code)
+    return text[-4:] if len(text) >= SHORTEST_WITH_LAST4 else ""
+
+
+def blind_index(code: str | Secret) -> bytes:
+    """32 bytes that are equal exactly for equal codes, and cannot be computed without the key."""
+    key_id, dek = keyring.active_key(Purpose.BIDX)
+    key = keyring.working_key(dek, key_id=key_id, purpose=Purpose.BIDX, use="index")
+    return hmac.new(key, length_prefixed("code", normalise_code(code)), sha256).digest()
