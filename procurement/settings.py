@@ -154,7 +154,7 @@ TEMPLATES = [
     }
 ]
 # The project's own field template (templates/ui/field.html) replaces Django's for every form.
-FORM_RENDERER = "django.forms.renderers.TemplatesSetting"
+FORM_RENDERER = "procurement.web.forms.UiRenderer"
 
 DATABASES = {"default": database(env("DATABASE_URL"), DATA_DIR)}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"

@@ -72,7 +72,7 @@ NAV: tuple[Group, ...] = (
     Group(
         "System",
         (
-            Entry("Supplier accounts", "suppliers:account_list", "building-storefront", ("supplier:view",)),
+            Entry("Supplier accounts", "suppliers:account_list", "building-storefront", ("account:view",)),
             Entry("Webhooks", "suppliers:webhook_list", "bolt", ("webhook:view",), "w"),
             Entry("Audit", "audit:event_list", "document-magnifying-glass", ("audit:view",)),
             Entry("Settings", "staff:settings", "cog-6-tooth"),

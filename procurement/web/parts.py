@@ -12,14 +12,6 @@ TONES: tuple[Tone, ...] = ("neutral", "progress", "good", "attention", "bad", "h
 
 
 @dataclass(frozen=True)
-class Status:
-    """A status word of the closed vocabulary and the tone it is shown in."""
-
-    label: str
-    tone: Tone
-
-
-@dataclass(frozen=True)
 class StripCell:
     """One cell of a proof strip. `joins` says how it compares with the cell before; `deciding` marks the break that decides."""
 

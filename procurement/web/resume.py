@@ -24,6 +24,11 @@ class KeptForm:
     had_files: bool
     kept_at: float
 
+    @property
+    def shown(self) -> list[tuple[str, str]]:
+        """The fields a person recognises, with readable names."""
+        return [(name.replace("_", " ").capitalize(), value) for name, value in self.fields if name != "once"]
+
 
 def keep(request: HttpRequest, view: Callable[..., Any]) -> bool:
     """Keep the form of this POST. False when the view forbids it, a password is in it, or it is over 64 kB."""

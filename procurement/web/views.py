@@ -9,7 +9,7 @@ from django.contrib.auth.decorators import login_not_required
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.template.loader import render_to_string
-from django.views.decorators.http import require_GET, require_http_methods, require_POST
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from procurement.web import gallery as specimens
 from procurement.web import resume
@@ -47,7 +47,7 @@ def permission_denied(request: HttpRequest, exception: Exception | None = None) 
     return refusal(request, sentence, 403)
 
 
-def page_not_found(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
+def not_found(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
     return refusal(request, "There is no page at this address, or it is not yours to see. Search for the id above.", 404)
 
 
@@ -88,7 +88,7 @@ def preferences(request: HttpRequest) -> HttpResponse:
 
 
 @login_not_required
-@require_GET
+@require_safe
 def gallery(request: HttpRequest) -> HttpResponse:
     """Every part of the design system on one page; absent in a live installation."""
     if not (settings.DEBUG or settings.ENVIRONMENT == "sandbox"):
