@@ -1,4 +1,4 @@
-"""The supplier sandbox as a real server for tests: `from tests.fixtures_sandbox import sandbox_server  # noqa: F401`."""
+"""The supplier sandbox as a real server for tests: import `sandbox_server` from here into a conftest or test module."""
 
 from __future__ import annotations
 

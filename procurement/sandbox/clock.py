@@ -4,29 +4,20 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
+from procurement.sandbox import memory
 from procurement.sandbox.models import World
-
-_setting: tuple[float, datetime | None] | None = None
 
 
 def now() -> datetime:
     """The sandbox's present moment; every time it stores, compares or prints comes from here."""
-    offset, frozen_at = _setting or load()
-    return frozen_at or datetime.now(UTC) + timedelta(seconds=offset)
-
-
-def load() -> tuple[float, datetime | None]:
-    """Read the setting from the database (one server process, so a copy in memory stays true)."""
-    global _setting
-    world = World.load()
-    _setting = (world.clock_offset_seconds, world.clock_frozen_at)
-    return _setting
+    world = memory.world()
+    return world.clock_frozen_at or datetime.now(UTC) + timedelta(seconds=world.clock_offset_seconds)
 
 
 def set_to(*, offset_seconds: float = 0, frozen_at: datetime | None = None) -> None:
     """Shift the clock by seconds, or stop it at a moment; with neither it is real time again."""
     World.objects.update(clock_offset_seconds=offset_seconds, clock_frozen_at=frozen_at)
-    load()
+    memory.forget()
 
 
 def text(moment: datetime) -> str:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import re
 
-from django.db.models import F
-
+from procurement.sandbox import memory
 from procurement.sandbox.models import World
 
 ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
@@ -36,9 +35,8 @@ def code_number(number: int, seed: int) -> str:
 
 def make_codes(count: int) -> list[str]:
     """The next unused codes."""
-    World.objects.update(codes_made=F("codes_made") + count)
-    world = World.load()
-    return [code_number(number, world.seed) for number in range(world.codes_made - count, world.codes_made)]
+    first = World.take_numbers("codes_made", count)
+    return [code_number(number, memory.world().seed) for number in range(first, first + count)]
 
 
 def masked(text: str) -> str:

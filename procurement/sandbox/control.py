@@ -9,10 +9,11 @@ from functools import wraps
 from typing import Any
 
 from django.db import transaction
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.utils.dateparse import parse_datetime
 
-from procurement.sandbox import catalogue, clock, engine, faults, limits, money, webhooks
+from procurement.sandbox import catalogue, clock, engine, faults, limits, memory, money, webhooks
 from procurement.sandbox.models import (
     Account,
     Balance,
@@ -93,24 +94,25 @@ def change_account(found: Account, given: dict[str, Any]) -> None:
         found.tier_name = given["tier"]["name"]
         found.tier_basis_points = money.minor(given["tier"]["discount_percent"])
     found.save()
+    memory.forget()
     for currency, amount in given.get("balance", {}).items():
         row = Balance.objects.filter(account=found, currency=currency).first()
-        engine.move_money(found, currency, money.minor(amount) - (row.minor if row else 0), "opening")
+        engine.move_money(found.supplier, currency, money.minor(amount) - (row.minor if row else 0), "opening")
 
 
 @control("POST")
 def deposits(request: HttpRequest, given: dict[str, Any]) -> dict[str, Any]:
     """Money arrives at the supplier: supplier, amount, currency (USD), reference."""
-    found = engine.account_of(given["supplier"])
+    found = engine.known_supplier(given["supplier"])
     currency = given.get("currency", "USD")
     engine.move_money(found, currency, money.minor(given["amount"]), "deposit", None, given.get("reference", ""))
-    return {"balance": money.text(Balance.objects.get(account=found, currency=currency).minor), "currency": currency}
+    return {"balance": money.text(Balance.objects.get(account_id=found, currency=currency).minor), "currency": currency}
 
 
 @control("PUT")
 def products(request: HttpRequest, given: dict[str, Any], supplier: str) -> dict[str, Any]:
     """Change price (`unit_cost`, or `percent` up or down) and stock of one `product`, one `region`, or all."""
-    rows = Product.objects.filter(account=engine.account_of(supplier))
+    rows = Product.objects.filter(account=engine.known_supplier(supplier))
     if "product" in given:
         rows = rows.filter(key=given["product"])
     if "region" in given:
@@ -130,7 +132,7 @@ def products(request: HttpRequest, given: dict[str, Any], supplier: str) -> dict
 def fault_list(request: HttpRequest, given: dict[str, Any]) -> dict[str, Any]:
     """Arm ({supplier, kind, count, params}), list, or clear all."""
     if request.method == "DELETE":
-        return {"cleared": Fault.objects.all().delete()[0]}
+        return clear_faults(Fault.objects.all())
     if request.method == "POST":
         row = faults.arm(given["supplier"], given["kind"], given.get("count", 1), given.get("params"))
         return fault_facts(row)
@@ -139,7 +141,13 @@ def fault_list(request: HttpRequest, given: dict[str, Any]) -> dict[str, Any]:
 
 @control("DELETE")
 def fault(request: HttpRequest, given: dict[str, Any], fault_id: int) -> dict[str, Any]:
-    return {"cleared": Fault.objects.filter(pk=fault_id).delete()[0]}
+    return clear_faults(Fault.objects.filter(pk=fault_id))
+
+
+def clear_faults(rows: QuerySet[Fault]) -> dict[str, Any]:
+    cleared = rows.delete()[0]
+    memory.forget()
+    return {"cleared": cleared}
 
 
 def fault_facts(row: Fault) -> dict[str, Any]:
@@ -152,11 +160,11 @@ def the_clock(request: HttpRequest, given: dict[str, Any]) -> dict[str, Any]:
     """Shift by `offset_seconds`, or stand still at `frozen_at` (RFC 3339); an empty object is real time again."""
     if request.method == "PUT":
         clock.set_to(offset_seconds=float(given.get("offset_seconds", 0)), frozen_at=moment(given.get("frozen_at")))
-    offset, frozen_at = clock.load()
+    world = memory.world()
     return {
         "now": clock.text(clock.now()),
-        "offset_seconds": offset,
-        "frozen_at": clock.text(frozen_at) if frozen_at else None,
+        "offset_seconds": world.clock_offset_seconds,
+        "frozen_at": clock.text(world.clock_frozen_at) if world.clock_frozen_at else None,
     }
 
 
@@ -178,6 +186,7 @@ def settings(request: HttpRequest, given: dict[str, Any]) -> dict[str, Any]:
         setattr(world, name, value)
     if given:
         world.save(update_fields=list(given))
+        memory.forget()
     return {name: getattr(world, name) for name in SETTINGS}
 
 
@@ -195,15 +204,16 @@ def reset(request: HttpRequest, given: dict[str, Any]) -> dict[str, Any]:
         for model in (Webhook, Claim, Code, Movement, Order, Product, Balance, Fault, RequestLog, Account, World):
             model.objects.all().delete()
         World.objects.create(pk=1, seed=int(given.get("seed", 1)))
-        clock.load()
+        memory.drop()
         catalogue.load_defaults()
+        memory.forget()
     return {"ok": True}
 
 
 @control("GET")
 def orders(request: HttpRequest, given: dict[str, Any]) -> dict[str, Any]:
     """Every order accepted, newest last; filters supplier, client_order_id, order_id, created_from, created_to."""
-    rows = Order.objects.select_related("product").order_by("id")
+    rows = Order.objects.order_by("id")
     names = {
         "supplier": "account", "client_order_id": "client_order_id", "order_id": "remote_id",
     }  # fmt: skip

@@ -9,7 +9,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_GET, require_POST
 
-from procurement.sandbox import clock, engine, faults, money, webhooks
+from procurement.sandbox import clock, control, engine, faults, money, webhooks
 from procurement.sandbox.models import SUPPLIERS, Account, Balance, Claim, Fault, Order, RequestLog, Webhook
 
 GROUPS = {
@@ -36,7 +36,7 @@ def page(request: HttpRequest) -> HttpResponse:
 
 
 def show(request: HttpRequest, trouble: str = "") -> HttpResponse:
-    recent = Order.objects.select_related("product", "account").order_by("-id")[:20]
+    recent = Order.objects.order_by("-id")[:20]
     context = {
         "trouble": trouble,
         "now": clock.now(),
@@ -45,7 +45,7 @@ def show(request: HttpRequest, trouble: str = "") -> HttpResponse:
         "groups": {title: kind_rows(kinds) for title, kinds in GROUPS.items()},
         "armed": [armed_row(row) for row in Fault.objects.order_by("-id")[:50]],
         "orders": [{"row": order, "total": money.text(order.total_minor)} for order in recent],
-        "claims": Claim.objects.select_related("code__order__product").order_by("-id")[:20],
+        "claims": Claim.objects.select_related("code__order").order_by("-id")[:20],
         "requests": RequestLog.objects.order_by("-id")[:20],
     }
     return render(request, "sandbox/desk.html", context, status=422 if trouble else 200)
@@ -122,7 +122,7 @@ def clear(request: HttpRequest) -> HttpResponse:
     rows = Fault.objects.all()
     if request.POST.get("fault"):
         rows = rows.filter(pk=request.POST["fault"])
-    rows.delete()
+    control.clear_faults(rows)
     return redirect("desk")
 
 

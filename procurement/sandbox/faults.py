@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from django.db.models import F, Q
+from django.db.models import F
 
-from procurement.sandbox import clock
+from procurement.sandbox import clock, memory
 from procurement.sandbox.models import SUPPLIERS, Fault
 
 BOTH = tuple(SUPPLIERS)
@@ -101,17 +101,18 @@ def arm(supplier: str, kind: str, count: int | None = 1, params: dict[str, Any] 
         usual = known.defaults.get(name)
         if type(usual) is int and type(value) not in (int, float):
             raise ValueError(f"The setting {name} of {known.label} is a number.")
-    return Fault.objects.create(
+    row = Fault.objects.create(
         supplier=supplier, kind=kind, remaining=count, params=known.defaults | given, armed_at=clock.now()
     )
+    memory.forget()
+    return row
 
 
 class Armed:
     """The faults that stood armed when a request came, and which of them it met."""
 
     def __init__(self, supplier: str) -> None:
-        live = Q(remaining__isnull=True) | Q(remaining__gt=0)
-        self.rows = list(Fault.objects.filter(live, supplier=supplier))
+        self.rows = memory.armed_faults(supplier)
         self.met: list[str] = []
 
     def take(self, kind: str, *, where: str = "", product: str = "") -> dict[str, Any] | None:
@@ -132,7 +133,9 @@ def fits(params: dict[str, Any], where: str, product: str) -> bool:
 
 def spend(row: Fault) -> bool:
     """Count one occasion; False where another request took the last one meanwhile."""
-    mine = Fault.objects.filter(pk=row.pk)
-    if row.remaining is None:
-        return mine.update(taken=F("taken") + 1) == 1
-    return mine.filter(remaining__gt=0).update(remaining=F("remaining") - 1, taken=F("taken") + 1) == 1
+    mine, less = Fault.objects.filter(pk=row.pk), {}
+    if row.remaining is not None:
+        mine, less = mine.filter(remaining__gt=0), {"remaining": F("remaining") - 1}
+    done = mine.update(taken=F("taken") + 1, **less) == 1
+    memory.forget()
+    return done

@@ -8,8 +8,8 @@ import signal
 import threading
 import time
 
-from procurement.sandbox import engine, webhooks
-from procurement.sandbox.models import RequestLog, World
+from procurement.sandbox import engine, memory, webhooks
+from procurement.sandbox.models import RequestLog
 
 TICK_SECONDS = 0.2
 KEEP_REQUESTS = 100_000
@@ -33,7 +33,7 @@ def run(parent: int | None) -> None:
 
 
 def tick() -> None:
-    if World.load().loop_enabled:
+    if memory.world().loop_enabled:
         engine.advance_due()
         webhooks.send_due()
         newest = RequestLog.objects.order_by("-id").values_list("id", flat=True).first() or 0

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from django.db import models
+from django.db import connection, models
 from django.db.models import Q
 
 SUPPLIERS = {"alpha": "Alpha PSN", "psnb2b": "PSN:B2B"}
@@ -27,6 +27,16 @@ class World(models.Model):
     @classmethod
     def load(cls) -> World:
         return cls.objects.get_or_create(pk=1)[0]
+
+    @classmethod
+    def take_numbers(cls, counter: str, count: int = 1) -> int:
+        """Take `count` numbers of a counter that no other request gets; the first of them."""
+        column = cls._meta.get_field(counter).column
+        with connection.cursor() as cursor:
+            # One statement: the ORM would need an update and a read in a transaction.
+            cursor.execute(f"UPDATE sandbox_world SET {column} = {column} + %s RETURNING {column}", [count])  # noqa: S608
+            first: int = cursor.fetchone()[0] - count
+        return first
 
 
 class Account(models.Model):
@@ -81,7 +91,9 @@ class Order(models.Model):
     remote_id = models.CharField(max_length=40, unique=True)
     client_order_id = models.CharField(max_length=64, null=True)
     idempotency_key = models.CharField(max_length=128, null=True)
-    product = models.ForeignKey(Product, models.CASCADE)
+    product_key = models.CharField(max_length=40)
+    region = models.CharField(max_length=2)
+    denomination = models.IntegerField()
     quantity = models.IntegerField()
     unit_minor = models.IntegerField()
     total_minor = models.BigIntegerField()
@@ -92,6 +104,7 @@ class Order(models.Model):
     next_at = models.DateTimeField(null=True, db_index=True)
     script = models.JSONField(default=dict, help_text="Faults this order plays, by kind.")
     created_at = models.DateTimeField(db_index=True)
+    delivered_quantity = models.IntegerField(default=0)
     delivered_at = models.DateTimeField(null=True)
     failure_reason = models.CharField(max_length=200, null=True)
 

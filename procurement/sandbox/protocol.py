@@ -10,9 +10,9 @@ from collections.abc import Callable
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 
-from procurement.sandbox import clock, codes, engine, limits, webhooks
+from procurement.sandbox import clock, codes, engine, limits, memory, webhooks
 from procurement.sandbox.faults import Armed
-from procurement.sandbox.models import Account, RequestLog, World
+from procurement.sandbox.models import RequestLog
 from procurement.sandbox.replies import ApiError, Call, error_reply
 
 PREFIXES = {"/alpha/v1/": "alpha", "/psnb2b/api/v1/": "psnb2b"}
@@ -30,13 +30,15 @@ class SupplierApiMiddleware:
         if supplier is None:
             return self.get_response(request)
         call = open_call(request, supplier)
-        try:
-            admit(request, call)
-            response = in_json(call, self.get_response(request))
-        except ApiError as error:
-            response = error_reply(call, error)
+        with memory.turn:
+            try:
+                admit(request, call)
+                response = in_json(call, self.get_response(request))
+            except ApiError as error:
+                response = error_reply(call, error)
         response = spoil(request, call, response)
-        close_call(call, response)
+        with memory.turn:
+            close_call(call, response)
         return response
 
     def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
@@ -46,7 +48,7 @@ class SupplierApiMiddleware:
 
 
 def open_call(request: HttpRequest, supplier: str) -> Call:
-    account = Account.objects.get(pk=supplier)
+    account = memory.account(supplier)
     where = "read"
     if request.method == "POST":
         where = {"orders": "order", "claims": "claim"}.get(request.path.rpartition("/")[2], "read")
@@ -73,11 +75,11 @@ def admit(request: HttpRequest, call: Call) -> None:
     if known:
         call.log.key_tail = key[-4:]
         call.log.key_digest = hashlib.sha256(f"{call.supplier} {key}".encode()).hexdigest()[:16]
-    with transaction.atomic():
-        if known and call.supplier == "psnb2b" and World.load().limits_enabled:
+    if known and call.supplier == "psnb2b" and memory.world().limits_enabled:
+        with transaction.atomic():  # the count and the row that the next request counts are one step
             call.standing = limits.standing(call.log.key_digest, call.log.is_order, call.log.at)
             call.log.refused_by_limit = call.standing.refused
-        call.log.save()
+            call.log.save()
     if not known or call.armed.take("key_revoked", where=call.where):
         raise ApiError(401, "unauthorized", "The API key is missing, unknown or revoked.")
     if call.standing.refused:
@@ -100,7 +102,7 @@ def in_json(call: Call, response: HttpResponse) -> HttpResponse:
 def spoil(request: HttpRequest, call: Call, response: HttpResponse) -> HttpResponse:
     """Play the armed faults that bend the reply; what was accepted stays accepted."""
     where = "refused" if call.where == "order" and call.order is None else call.where
-    product = call.order.product.key if call.order else ""
+    product = call.order.product_key if call.order else ""
 
     def met(kind: str) -> dict[str, object] | None:
         return call.armed.take(kind, where=where, product=product)
@@ -133,4 +135,5 @@ def close_call(call: Call, response: HttpResponse) -> None:
         response["X-Request-Id"] = call.request_id
     response["Cache-Control"] = "no-store"
     response["Content-Length"] = str(len(response.content))
-    RequestLog.objects.filter(pk=call.log.pk).update(status=response.status_code, faults=", ".join(call.armed.met))
+    call.log.status, call.log.faults = response.status_code, ", ".join(call.armed.met)
+    call.log.save()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -41,10 +42,7 @@ class Call:
     where: str
     standing: Standing = field(default_factory=Standing)
     order: Order | None = None
-
-    @property
-    def request_id(self) -> str:
-        return f"req_{self.log.pk or 0:08x}"
+    request_id: str = field(default_factory=lambda: f"req_{secrets.token_hex(6)}")
 
 
 def call_of(request: HttpRequest) -> Call:

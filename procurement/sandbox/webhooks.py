@@ -12,9 +12,10 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import httpx
+from django.db import transaction
 
-from procurement.sandbox import clock
-from procurement.sandbox.models import Order, Webhook, World
+from procurement.sandbox import clock, memory
+from procurement.sandbox.models import Order, Webhook
 
 GIVE_UP_AFTER = timedelta(hours=24)
 CLAIM_FOR = timedelta(seconds=30)
@@ -39,7 +40,7 @@ def queue_event(order: Order, previous_status: str, at: datetime) -> None:
     copies = int(script.get("webhook_three_times", {}).get("copies", 1))
     Webhook.objects.bulk_create(
         Webhook(
-            account=order.account,
+            account_id=order.account_id,
             order=order,
             event_id=event_id,
             status=order.status,
@@ -106,9 +107,10 @@ def claim_due(*, order: Order | None = None, addressed: bool = False) -> list[We
     if addressed:
         due = due.exclude(account__webhook_url="")
     mine = []
-    for event in due[:200]:
-        if Webhook.objects.filter(pk=event.pk, due_at=event.due_at).update(due_at=now + CLAIM_FOR):
-            mine.append(event)
+    with memory.turn, transaction.atomic():
+        for event in due[:200]:
+            if Webhook.objects.filter(pk=event.pk, due_at=event.due_at).update(due_at=now + CLAIM_FOR):
+                mine.append(event)
     return mine
 
 
@@ -130,9 +132,10 @@ def send_due(order: Order | None = None) -> list[dict[str, Any]]:
 def settle(event: Webhook, taken: bool, answer: str) -> None:
     """Note an attempt; one not taken comes again after twice the wait, for 24 hours. Flawed ones are sent once."""
     now, tries = clock.now(), event.tries + 1
-    again = now + timedelta(seconds=World.load().webhook_retry_seconds * 2 ** min(tries - 1, 20))
+    again = now + timedelta(seconds=memory.world().webhook_retry_seconds * 2 ** min(tries - 1, 20))
     over = taken or bool(event.flaw) or again > event.happened_at + GIVE_UP_AFTER
-    Webhook.objects.filter(pk=event.pk).update(tries=tries, answer=answer, due_at=None if over else again)
+    with memory.turn:
+        Webhook.objects.filter(pk=event.pk).update(tries=tries, answer=answer, due_at=None if over else again)
 
 
 def collect_due() -> list[dict[str, Any]]:
