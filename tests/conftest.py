@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 
 from procurement.staff.models import RoleGrant, User
+from tests.emptying import guards_lifted_while_emptying
+
+
+@pytest.fixture(autouse=True, scope="session")
+def emptying() -> Iterator[None]:
+    """Append-only tables can be emptied between tests that commit, and at no other time."""
+    with guards_lifted_while_emptying():
+        yield
 
 
 @pytest.fixture(autouse=True)

@@ -1,0 +1,149 @@
+"""The four tables. Sign rule, once for all: a debit is positive, a credit is negative.
+
+Money we have (funds) and money we spent (cost) are therefore positive balances, where it came from (external) is
+negative, and the whole ledger adds up to zero in every currency. Only Balance ever changes; the database refuses the
+rest by the rules in `rules.py`.
+"""
+
+from __future__ import annotations
+
+import uuid
+
+from django.db import models
+from django.db.models import F, Q
+from django.utils import timezone
+
+
+class Layer(models.TextChoices):
+    """What a line moves: money that has moved, money set aside for it, or nothing (a memo, for the record)."""
+
+    SETTLED = "settled"
+    HELD = "held"
+    MEMO = "memo"
+
+
+class Account(models.Model):
+    """A pot of one currency; never changed. `owner`: whose pot it is; `role`: what for (funds, cost, external)."""
+
+    code = models.CharField(max_length=100, unique=True)
+    name = models.CharField(max_length=200)
+    owner = models.CharField(max_length=100, blank=True)
+    role = models.CharField(max_length=40)
+    currency = models.CharField(max_length=3)
+    opened_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        constraints = [
+            # The target of PostgreSQL's (account, currency) key: a line takes its account's currency.
+            models.UniqueConstraint(fields=["id", "currency"], name="ledger_account_currency"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.code})"
+
+
+class Balance(models.Model):
+    """What the last line of an account left behind, in minor units; holds on funds are negative."""
+
+    account = models.OneToOneField(Account, on_delete=models.PROTECT, primary_key=True)
+    settled = models.BigIntegerField(default=0)
+    held = models.BigIntegerField(default=0)
+    floor = models.BigIntegerField(null=True)
+    seq = models.BigIntegerField(default=0)
+    last_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [
+            # Two buyers can both see enough money; only one of them gets it.
+            models.CheckConstraint(
+                condition=Q(floor__isnull=True) | Q(floor__lte=F("settled") + F("held")), name="ledger_balance_floor"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.account_id}: {self.settled} settled, {self.held} held"
+
+    @property
+    def free(self) -> int:
+        return self.settled + self.held
+
+
+class Entry(models.Model):
+    """The header of a balanced set of lines, written after them. `key` names its cause, so that a retry finds it."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    key = models.CharField(max_length=200, unique=True)
+    fingerprint = models.CharField(max_length=64)
+    kind = models.CharField(max_length=60)
+    effective_on = models.DateField()
+    recorded_at = models.DateTimeField()
+    reference_kind = models.CharField(max_length=40, blank=True)
+    reference_id = models.CharField(max_length=100, blank=True)
+    memo = models.TextField(blank=True)
+    actor = models.CharField(max_length=150, blank=True)
+    legs = models.PositiveSmallIntegerField()
+    # Unique: a hold ends once, an entry is reversed once.
+    resolves = models.OneToOneField("self", null=True, on_delete=models.PROTECT, related_name="resolved_by")
+    reverses = models.OneToOneField("self", null=True, on_delete=models.PROTECT, related_name="reversed_by")
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["reference_kind", "reference_id"], name="ledger_entry_reference"),
+            models.Index(fields=["recorded_at", "id"], name="ledger_entry_recorded"),
+        ]
+        constraints = [
+            # The target of PostgreSQL's (entry, legs) key: no line can be added to an entry later.
+            models.UniqueConstraint(fields=["id", "legs"], name="ledger_entry_legs"),
+            models.CheckConstraint(condition=Q(legs__gte=1), name="ledger_entry_has_lines"),
+            models.CheckConstraint(condition=~Q(key=""), name="ledger_entry_has_key"),
+            models.CheckConstraint(
+                condition=Q(resolves__isnull=True) | Q(reverses__isnull=True), name="ledger_entry_one_purpose"
+            ),
+        ]
+        verbose_name_plural = "entries"
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.key}"
+
+
+class Line(models.Model):
+    """One leg of an entry on one account: signed minor units (debit positive), and the balance it left behind."""
+
+    pk = models.CompositePrimaryKey("entry_id", "leg")
+    entry = models.ForeignKey(Entry, on_delete=models.PROTECT, related_name="lines", db_index=False)
+    leg = models.PositiveSmallIntegerField()
+    legs = models.PositiveSmallIntegerField()
+    account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="lines", db_index=False)
+    currency = models.CharField(max_length=3)
+    layer = models.CharField(max_length=7, choices=Layer.choices)
+    amount = models.BigIntegerField()
+    seq = models.BigIntegerField()
+    settled_after = models.BigIntegerField()
+    held_after = models.BigIntegerField()
+    recorded_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [
+            # The running balance has one order and no gap; pages are ranges of seq.
+            models.UniqueConstraint(fields=["account", "seq"], name="ledger_line_account_seq"),
+            models.CheckConstraint(condition=Q(leg__gte=1) & Q(leg__lte=F("legs")), name="ledger_line_leg"),
+            models.CheckConstraint(
+                condition=Q(layer__in=["settled", "held"]) & ~Q(amount=0) | Q(layer="memo") & Q(amount=0),
+                name="ledger_line_amount",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.account_id} #{self.seq}: {self.amount} {self.currency} {self.layer}"
+
+    @property
+    def debit(self) -> int:
+        return max(self.amount, 0)
+
+    @property
+    def credit(self) -> int:
+        return max(-self.amount, 0)
+
+    @property
+    def free_after(self) -> int:
+        return self.settled_after + self.held_after

@@ -1,0 +1,294 @@
+"""Reading. Balances come from stored numbers, never from a sum over history; pages are ranges of an account's `seq`."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from datetime import date, datetime
+
+from django.db.models import Count, Q, QuerySet, Sum
+from django.db.models.functions import Coalesce
+
+from ledger.errors import UnknownAccount
+from ledger.models import Account, Balance, Entry, Layer, Line
+
+CHUNK = 2000
+
+
+@dataclass(frozen=True, slots=True)
+class AccountBalance:
+    """Minor units of one account. Holds on funds are negative: free = settled + held; `seq` is the number of lines."""
+
+    settled: int
+    held: int
+    currency: str
+    seq: int = 0
+
+    @property
+    def free(self) -> int:
+        return self.settled + self.held
+
+
+@dataclass(frozen=True, slots=True)
+class StatementLine:
+    """A line with its entry and the balance after it, in minor units; a memo line has amount 0."""
+
+    seq: int
+    layer: str
+    amount: int
+    currency: str
+    settled_after: int
+    held_after: int
+    recorded_at: datetime
+    effective_on: date
+    entry_id: uuid.UUID
+    key: str
+    kind: str
+    reference_kind: str
+    reference_id: str
+    memo: str
+    actor: str
+
+    @property
+    def debit(self) -> int:
+        return max(self.amount, 0)
+
+    @property
+    def credit(self) -> int:
+        return max(-self.amount, 0)
+
+    @property
+    def free_after(self) -> int:
+        return self.settled_after + self.held_after
+
+
+@dataclass(frozen=True, slots=True)
+class StatementPage:
+    """Lines newest first; `before` and `after` are the seq to pass for the older and newer page, None at the end."""
+
+    lines: list[StatementLine]
+    before: int | None
+    after: int | None
+    last_seq: int
+
+
+@dataclass(frozen=True, slots=True)
+class KindSum:
+    """What one kind of entry moved on an account, in minor units."""
+
+    kind: str
+    settled: int
+    held: int
+    lines: int
+
+
+@dataclass(frozen=True, slots=True)
+class Movements:
+    """opening + the sums of `kinds` = closing, in settled and in held."""
+
+    opening: AccountBalance
+    kinds: list[KindSum]
+    closing: AccountBalance
+
+
+@dataclass(frozen=True, slots=True)
+class TrialRow:
+    """An account's settled balance as a debit or a credit, and what is held on it."""
+
+    code: str
+    name: str
+    role: str
+    owner: str
+    debit: int
+    credit: int
+    held: int
+
+
+def balance(account: str) -> AccountBalance:
+    """The balance now; UnknownAccount if there is no such code."""
+    found = _balance(account)
+    return AccountBalance(found.settled, found.held, found.account.currency, found.seq)
+
+
+def balance_at(account: str, at: datetime) -> AccountBalance:
+    """The balance as recorded at an instant, lines of that very instant included."""
+    found = _balance(account)
+    return _after(found, _seq_until(found, at, inclusive=True))
+
+
+def statement(
+    account: str,
+    *,
+    before_seq: int | None = None,
+    after_seq: int | None = None,
+    limit: int = 50,
+    kinds: Collection[str] = (),
+    reference: tuple[str, str] | None = None,
+    since: datetime | None = None,
+    until: datetime | None = None,
+) -> StatementPage:
+    """A page of an account's lines, newest first; `since` <= recorded < `until`."""
+    found = _balance(account)
+    lines = _matching(found, kinds, reference, since, until)
+    forward = after_seq is not None
+    if before_seq is not None:
+        lines = lines.filter(seq__lt=before_seq)
+    if after_seq is not None:
+        lines = lines.filter(seq__gt=after_seq)
+    rows = [_view(line) for line in lines.order_by("seq" if forward else "-seq")[: limit + 1]]
+    more, rows = len(rows) > limit, rows[:limit]
+    if forward:
+        rows.reverse()
+    has_older, has_newer = (True, more) if forward else (more, before_seq is not None)
+    return StatementPage(
+        lines=rows,
+        before=rows[-1].seq if rows and has_older else None,
+        after=rows[0].seq if rows and has_newer else None,
+        last_seq=found.seq,
+    )
+
+
+def iter_statement(
+    account: str,
+    *,
+    kinds: Collection[str] = (),
+    reference: tuple[str, str] | None = None,
+    since: datetime | None = None,
+    until: datetime | None = None,
+) -> Iterator[StatementLine]:
+    """Every matching line, oldest first, in chunks: an export of any length needs the memory of one chunk."""
+    lines = _matching(_balance(account), kinds, reference, since, until).order_by("seq")
+    last = 0
+    while chunk := list(lines.filter(seq__gt=last)[:CHUNK]):
+        yield from map(_view, chunk)
+        last = chunk[-1].seq
+
+
+def movement_sums(account: str, start: datetime, end: datetime) -> Movements:
+    """What each kind moved with `start` <= recorded < `end`, between the opening and the closing balance."""
+    found = _balance(account)
+    first, last = _seq_until(found, start, inclusive=False), _seq_until(found, end, inclusive=False)
+    rows = (
+        Line.objects.filter(account_id=found.pk, seq__gt=first, seq__lte=last)
+        .values("entry__kind")
+        .annotate(
+            settled=Coalesce(Sum("amount", filter=Q(layer=Layer.SETTLED)), 0),
+            held=Coalesce(Sum("amount", filter=Q(layer=Layer.HELD)), 0),
+            lines=Count("leg"),
+        )
+        .order_by("entry__kind")
+    )
+    kinds = [KindSum(row["entry__kind"], row["settled"], row["held"], row["lines"]) for row in rows]
+    return Movements(_after(found, first), kinds, _after(found, last))
+
+
+def trial_balance(currency: str) -> list[TrialRow]:
+    """Every account of one currency; its debits equal its credits. There is no total over currencies."""
+    balances = Balance.objects.select_related("account").filter(account__currency=currency).order_by("account__code")
+    return [
+        TrialRow(
+            code=found.account.code,
+            name=found.account.name,
+            role=found.account.role,
+            owner=found.account.owner,
+            debit=max(found.settled, 0),
+            credit=max(-found.settled, 0),
+            held=found.held,
+        )
+        for found in balances
+    ]
+
+
+def entries_for(reference_kind: str, reference_id: str) -> QuerySet[Entry]:
+    """Everything booked for one thing outside, oldest first, with lines and accounts."""
+    entries = Entry.objects.filter(reference_kind=reference_kind, reference_id=reference_id)
+    return entries.prefetch_related("lines__account").order_by("recorded_at", "id")
+
+
+def entry_by_key(key: str) -> Entry | None:
+    """The entry that stands for a key."""
+    return Entry.objects.filter(key=key).first()
+
+
+def open_holds(account: str) -> QuerySet[Entry]:
+    """Holds on an account that nothing has ended, oldest first."""
+    entries = Entry.objects.filter(
+        resolves=None, resolved_by=None, lines__account__code=account, lines__layer=Layer.HELD
+    )
+    return entries.distinct().order_by("recorded_at", "id")
+
+
+def accounts(*, owner: str | None = None, role: str | None = None, currency: str | None = None) -> QuerySet[Account]:
+    """Accounts with their balances, by code."""
+    wanted = {"owner": owner, "role": role, "currency": currency}
+    found = Account.objects.select_related("balance").order_by("code")
+    return found.filter(**{name: value for name, value in wanted.items() if value is not None})
+
+
+def _balance(code: str) -> Balance:
+    found = Balance.objects.select_related("account").filter(account__code=code).first()
+    if found is None:
+        raise UnknownAccount(f"There is no account {code}. Open it first.")
+    return found
+
+
+def _seq_until(found: Balance, at: datetime, *, inclusive: bool) -> int:
+    """The last seq recorded before an instant, by halving: recorded_at grows with seq, so no index is needed."""
+    low, high = 0, found.seq
+    while low < high:
+        middle = (low + high + 1) // 2
+        recorded = Line.objects.values_list("recorded_at", flat=True).get(account_id=found.pk, seq=middle)
+        if recorded < at or (inclusive and recorded == at):
+            low = middle
+        else:
+            high = middle - 1
+    return low
+
+
+def _after(found: Balance, seq: int) -> AccountBalance:
+    """The balance that line `seq` left behind; zero before the first."""
+    if seq == 0:
+        return AccountBalance(0, 0, found.account.currency)
+    line = Line.objects.only("settled_after", "held_after").get(account_id=found.pk, seq=seq)
+    return AccountBalance(line.settled_after, line.held_after, found.account.currency, seq)
+
+
+def _matching(
+    found: Balance,
+    kinds: Collection[str],
+    reference: tuple[str, str] | None,
+    since: datetime | None,
+    until: datetime | None,
+) -> QuerySet[Line]:
+    lines = Line.objects.filter(account_id=found.pk).select_related("entry")
+    if kinds:
+        lines = lines.filter(entry__kind__in=kinds)
+    if reference is not None:
+        lines = lines.filter(entry__reference_kind=reference[0], entry__reference_id=reference[1])
+    if since is not None:
+        lines = lines.filter(seq__gt=_seq_until(found, since, inclusive=False))
+    if until is not None:
+        lines = lines.filter(seq__lte=_seq_until(found, until, inclusive=False))
+    return lines
+
+
+def _view(line: Line) -> StatementLine:
+    entry = line.entry
+    return StatementLine(
+        seq=line.seq,
+        layer=line.layer,
+        amount=line.amount,
+        currency=line.currency,
+        settled_after=line.settled_after,
+        held_after=line.held_after,
+        recorded_at=line.recorded_at,
+        effective_on=entry.effective_on,
+        entry_id=entry.pk,
+        key=entry.key,
+        kind=entry.kind,
+        reference_kind=entry.reference_kind,
+        reference_id=entry.reference_id,
+        memo=entry.memo,
+        actor=entry.actor,
+    )

@@ -1,0 +1,115 @@
+"""Several writers at once: nothing lost, nothing doubled, never below the floor."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+import pytest
+from django.db import connection
+from django.db.models import Sum
+
+from ledger.errors import BelowFloor, HoldEnded
+from ledger.models import Balance, Entry, Line
+from ledger.queries import balance
+from ledger.services import Posted, credit, debit, hold, post, release, settle
+from tests.ledger.conftest import deposit, open_books, usd
+
+pytestmark = pytest.mark.django_db(transaction=True)
+T = TypeVar("T")
+
+
+def at_once(work: Callable[[int], T], times: int, threads: int = 4) -> list[T | Exception]:
+    """Each result, or the exception instead of it."""
+
+    def one(number: int) -> T | Exception:
+        try:
+            return work(number)
+        except Exception as error:
+            return error
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(threads) as pool:
+        return list(pool.map(one, range(times)))
+
+
+def spend(key: str, minor: int) -> Posted:
+    return post(key=key, kind="spend", lines=[credit("alpha:funds", usd(minor)), debit("alpha:cost", usd(minor))])
+
+
+def assert_books_hold() -> None:
+    for row in Balance.objects.all():
+        lines = Line.objects.filter(account_id=row.pk).order_by("seq")
+        assert [line.seq for line in lines] == list(range(1, row.seq + 1))
+        assert (lines.aggregate(total=Sum("amount"))["total"] or 0) == row.free
+        assert [line.recorded_at for line in lines] == sorted(line.recorded_at for line in lines)
+
+
+def test_postings_to_one_account_are_exact() -> None:
+    open_books()
+    results = at_once(lambda number: deposit(100 + number, f"d{number}"), times=40)
+    assert [error for error in results if isinstance(error, Exception)] == []
+    assert balance("alpha:funds").settled == sum(100 + number for number in range(40))
+    assert_books_hold()
+
+
+def test_opposite_directions_do_not_deadlock() -> None:
+    open_books()
+    deposit(100_000)
+
+    def either(number: int) -> Posted:
+        legs = [credit("alpha:funds", usd(10)), debit("alpha:cost", usd(10))]
+        back = [credit("alpha:cost", usd(10)), debit("alpha:funds", usd(10))]
+        return post(key=f"k{number}", kind="x", lines=legs if number % 2 else back)
+
+    results = at_once(either, times=40)
+    assert [error for error in results if isinstance(error, Exception)] == []
+    assert balance("alpha:funds").settled == 100_000
+    assert_books_hold()
+
+
+def test_one_key_is_booked_once() -> None:
+    open_books()
+    results = at_once(lambda _: deposit(500), times=16, threads=8)
+    assert sorted(posted.created for posted in results if isinstance(posted, Posted)) == [False] * 15 + [True]
+    assert balance("alpha:funds").settled == 500
+
+
+def test_one_key_is_answered_also_when_the_money_is_gone() -> None:
+    open_books()
+    deposit(500)
+    results = at_once(lambda _: spend("the same", 500), times=12, threads=6)
+    assert sorted(posted.created for posted in results if isinstance(posted, Posted)) == [False] * 11 + [True]
+    assert balance("alpha:funds").settled == 0
+
+
+@pytest.mark.requirement("R90")
+def test_two_buyers_never_spend_the_same_money() -> None:
+    open_books()
+    deposit(1_000)
+    results = at_once(lambda number: spend(f"s{number}", 300), times=12, threads=6)
+    assert sum(isinstance(result, Posted) for result in results) == 3
+    assert sum(isinstance(result, BelowFloor) for result in results) == 9
+    assert balance("alpha:funds").settled == 100
+    assert_books_hold()
+
+
+def test_a_hold_ends_once_whoever_comes_first() -> None:
+    open_books()
+    deposit(1_000)
+    lines = [credit("alpha:funds", usd(300)), debit("alpha:cost", usd(300))]
+    hold(key="h", lines=lines)
+
+    def end(number: int) -> Posted:
+        if number % 2:
+            return release(key=f"r{number}", hold_key="h", memo="late")
+        return settle(key=f"s{number}", hold_key="h", lines=lines)
+
+    results = at_once(end, times=8)
+    assert sum(isinstance(result, Posted) for result in results) == 1
+    assert sum(isinstance(result, HoldEnded) for result in results) == 7
+    assert balance("alpha:funds").held == 0
+    assert Entry.objects.filter(resolves__key="h").count() == 1
+    assert_books_hold()
