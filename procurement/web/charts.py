@@ -45,26 +45,23 @@ def bar_chart_svg(series: Sequence[Series], labels: Sequence[str], *, title: str
     top = _round_up(max(totals, default=0))
     slot = (CHART_WIDTH - LEFT - RIGHT) / max(len(labels), 1)
     bars = format_html_join("", "{}", ((_bar(series, labels, i, slot, top),) for i in range(len(labels))))
-    return _frame(title, top, format_html("{}{}", bars, _x_labels(labels, slot, centred=True)), "bars")
+    return _frame(title, (0, top), format_html("{}{}", bars, _x_labels(labels, slot, centred=True)), "bars")
 
 
 def line_chart_svg(points: Sequence[tuple[str, float]], *, title: str, tone: str = "accent") -> SafeString:
-    """A line through (label, value) points, oldest first."""
+    """A line through (label, value) points, oldest first; the scale starts at zero only when the values come near it."""
     if not points:
         return SafeString("")
-    top = _round_up(max(value for _, value in points))
+    low, top = _reach([value for _, value in points])
     slot = (CHART_WIDTH - LEFT - RIGHT) / max(len(points) - 1, 1)
-    placed = [(LEFT + i * slot, _y(value, top)) for i, (_, value) in enumerate(points)]
+    placed = [(LEFT + i * slot, _y(value, top, low)) for i, (_, value) in enumerate(points)]
     dots = format_html_join(
         "",
         '<circle class="dot" cx="{}" cy="{}" r="3"><title>{}: {}</title></circle>',
-        ((_n(x), _n(y), label, _n(value)) for (x, y), (label, value) in zip(placed, points, strict=True)),
+        ((_n(x), _n(y), label, f"{value:g}") for (x, y), (label, value) in zip(placed, points, strict=True)),
     )
-    base = _n(_y(0, top))
-    line = _path(placed)
-    area = f"{line} L{_n(placed[-1][0])} {base} L{_n(placed[0][0])} {base} Z"
-    drawn = format_html('<g data-tone="{}"><path class="area" d="{}"/><path class="line" d="{}"/>{}</g>', tone, area, line, dots)
-    return _frame(title, top, format_html("{}{}", drawn, _x_labels([label for label, _ in points], slot)), "lines")
+    drawn = format_html('<g data-tone="{}">{}<path class="line" d="{}"/>{}</g>', tone, _area(placed, low), _path(placed), dots)
+    return _frame(title, (low, top), format_html("{}{}", drawn, _x_labels([label for label, _ in points], slot)), "lines")
 
 
 def legend_html(series: Sequence[Series]) -> SafeString:
@@ -75,25 +72,34 @@ def legend_html(series: Sequence[Series]) -> SafeString:
     return format_html('<ul class="legend">{}</ul>', items)
 
 
-def _frame(title: str, top: float, inside: SafeString, kind: str) -> SafeString:
+def _frame(title: str, reach: tuple[float, float], inside: SafeString, kind: str) -> SafeString:
     return format_html(
         '<svg class="chart {}" viewBox="0 0 {} {}" role="img" aria-label="{}">{}{}</svg>',
         kind,
         CHART_WIDTH,
         CHART_HEIGHT,
         title,
-        _grid(top),
+        _grid(*reach),
         inside,
     )
 
 
-def _grid(top: float) -> SafeString:
-    levels = [top * part / 4 for part in range(5)]
+def _grid(low: float, top: float) -> SafeString:
+    levels = [low + (top - low) * part / 4 for part in range(5)]
+    heights = [(level, _y(level, top, low)) for level in levels]
     return format_html_join(
         "",
         '<line class="grid" x1="{}" x2="{}" y1="{}" y2="{}"/><text class="tick" x="{}" y="{}" text-anchor="end">{}</text>',
-        ((LEFT, CHART_WIDTH - RIGHT, _n(_y(v, top)), _n(_y(v, top)), LEFT - 8, _n(_y(v, top) + 4), _short(v)) for v in levels),
+        ((LEFT, CHART_WIDTH - RIGHT, _n(y), _n(y), LEFT - 8, _n(y + 4), _short(level)) for level, y in heights),
     )
+
+
+def _area(placed: Sequence[tuple[float, float]], low: float) -> SafeString:
+    """The surface under a line; only honest, and so only drawn, when the scale starts at zero."""
+    if low:
+        return SafeString("")
+    base = CHART_HEIGHT - BOTTOM
+    return format_html('<path class="area" d="{} L{} {} L{} {} Z"/>', _path(placed), _n(placed[-1][0]), base, _n(placed[0][0]), base)
 
 
 def _bar(series: Sequence[Series], labels: Sequence[str], index: int, slot: float, top: float) -> SafeString:
@@ -128,8 +134,18 @@ def _anchor(index: int, labels: Sequence[str], centred: bool) -> str:
     return "start" if index == 0 else "end"
 
 
-def _y(value: float, top: float) -> float:
-    return TOP + (CHART_HEIGHT - TOP - BOTTOM) * (1 - value / top)
+def _y(value: float, top: float, low: float = 0) -> float:
+    return TOP + (CHART_HEIGHT - TOP - BOTTOM) * (1 - (value - low) / (top - low))
+
+
+def _reach(values: Sequence[float]) -> tuple[float, float]:
+    """Lowest and highest value of the scale: from zero, or around the values when they all lie in its upper half."""
+    least, most = min(values), max(values)
+    if least < most / 2 or most <= 0:
+        return 0, _round_up(most)
+    step = _round_up((most - least) / 4 or most / 40)
+    low = (least // step) * step
+    return low, max(low + 4 * step, most)
 
 
 def _round_up(value: float) -> float:

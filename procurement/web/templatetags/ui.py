@@ -141,7 +141,7 @@ def copyable(text: object, label: str = "id", href: str = "") -> SafeString:
         value,
         label,
         value,
-        icon("clipboard"),
+        icon("square-2-stack", 16, "outline"),
     )
 
 
