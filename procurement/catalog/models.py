@@ -30,6 +30,8 @@ class Product(models.Model):
     cost_currency = models.CharField(max_length=3, blank=True)
     stock = models.IntegerField(null=True)
     read_at = models.DateTimeField(null=True)
+    # Until when the supplier keeps to this price; null = not stated (R12, R13).
+    quoted_until = models.DateTimeField(null=True)
     first_seen_at = models.DateTimeField(default=timezone.now)
 
     class Meta:
@@ -57,6 +59,22 @@ class PriceObservation(models.Model):
 
     def __str__(self) -> str:
         return f"{self.product} {self.observed_at:%Y-%m-%d %H:%M}"
+
+
+class CatalogReading(models.Model):
+    """How the last reading of one account's product list went; a failed one leaves the last good prices in place (R7)."""
+
+    account = models.OneToOneField("suppliers.SupplierAccount", on_delete=models.CASCADE, primary_key=True, related_name="+")
+    # When the last good reading began, how many products it held, and what the latest attempt failed of.
+    read_at = models.DateTimeField(null=True)
+    count = models.PositiveIntegerField(default=0)
+    tried_at = models.DateTimeField(null=True)
+    problem = models.CharField(max_length=300, blank=True)
+    asked_at = models.DateTimeField(null=True)
+    asked_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, related_name="+")
+
+    def __str__(self) -> str:
+        return f"Products of {self.account}"
 
 
 class Sku(models.Model):
@@ -120,7 +138,9 @@ class SkuImport(models.Model):
     sha256 = models.CharField(max_length=64)
     uploaded_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, related_name="+")
     uploaded_at = models.DateTimeField(default=timezone.now)
-    # [{"line": 2, "outcome": "add|change|same|refuse", "code": ..., "values": {...}, "notes": [...], "raw": ...}]
+    # How the file itself was read: its separator, its byte-order mark, columns left out.
+    notes: models.JSONField[list[str], list[str]] = models.JSONField(default=list)
+    # One dict for each line, as `skulist.judging.Line` describes it.
     lines: models.JSONField[list[dict[str, Any]], list[dict[str, Any]]] = models.JSONField(default=list)
     applied_at = models.DateTimeField(null=True)
     applied_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, related_name="+")
