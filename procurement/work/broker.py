@@ -30,11 +30,11 @@ def write_whole(path: Path, text: str) -> None:
 class Channel(filesystem.Channel):
     """The file transport with atomic messages and bindings."""
 
-    def _put(self, queue: str, payload: dict[str, Any], **kwargs: object) -> None:
+    def _put(self, queue: str, payload: dict[str, Any], **kwargs: object) -> None:  # type: ignore[override]
         name = f"{time.time_ns()}_{uuid.uuid4().hex}.{queue}.msg"
         write_whole(Path(self.data_folder_out, name), dumps(payload))
 
-    def _get(self, queue: str) -> dict[str, Any]:
+    def _get(self, queue: str, timeout: float | None = None) -> dict[str, Any]:
         """The oldest message of the queue; the reader whose rename succeeds owns it."""
         for name in sorted(os.listdir(self.data_folder_in)):
             if name.partition(".")[2] != f"{queue}.msg":
@@ -44,8 +44,8 @@ class Channel(filesystem.Channel):
                 Path(self.data_folder_in, name).rename(taken)
             except FileNotFoundError:
                 continue  # another reader was faster
-            message: dict[str, Any] = loads(taken.read_text())
-            return message
+            found: dict[str, Any] = loads(taken.read_text())
+            return found
         raise Empty
 
     def _queue_bind(self, exchange: str, routing_key: str, pattern: str, queue: str) -> None:
@@ -66,7 +66,7 @@ class Transport(filesystem.Transport):
 
     def establish_connection(self) -> object:
         """Create the broker's folders, readable by their owner only, before the first use."""
-        options = self.client.transport_options
+        options: dict[str, Any] = self.client.transport_options  # type: ignore[union-attr]
         for part in ("data_folder_in", "control_folder", "processed_folder"):
             Path(options[part]).mkdir(mode=0o700, parents=True, exist_ok=True)
         return super().establish_connection()
@@ -91,7 +91,7 @@ def options(folder: Path) -> dict[str, Any]:
 
 
 def prune(folder: Path, *, processed_age: float = 600, unread_age: float = 3600) -> int:
-    """Remove taken messages and drafts older than `processed_age`, and unread ones older than `unread_age` (seconds)."""
+    """Remove taken messages older than `processed_age`, unread ones and drafts older than `unread_age` (seconds)."""
     now = time.time()
     removed = 0
     for part, age in (("processed", processed_age), ("inbox", unread_age), ("control", unread_age)):

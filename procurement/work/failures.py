@@ -1,4 +1,4 @@
-"""What may be kept of a failure: the kind of exception and the place, never its arguments, which can hold a code or a key."""
+"""What may be kept of a failure: its kind and its place, never its arguments, which can hold a code or a key."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ WORD = re.compile(r"[A-Za-z]?[a-z-]+")
 
 
 def describe(error: BaseException) -> str:
-    """`StaleState: <its sentence, long tokens masked>` for our own errors, `ValueError at services.py:12 in place` for others."""
+    """`StaleState: <sentence, long tokens masked>` for our own errors, `ValueError at a/b.py:12 in f` for others."""
     name = type(error).__name__
     if isinstance(error, DomainError):
         return f"{name}: {mask(error.sentence)}"[:LIMIT]

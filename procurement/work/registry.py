@@ -24,8 +24,9 @@ JOBS: dict[str, PeriodicJob] = {}
 
 
 def handler(kind: str) -> Callable[[Handler], Handler]:
-    """Register `fn(ref)` for one kind of due work: None = done, a datetime (UTC) = due again then, an exception = retry.
+    """Register `fn(ref)` for one kind of due work.
 
+    It returns None when the work is done, or when it is due again (UTC); after an exception it is tried again.
     A handler may run twice for one wish (a worker that dies is replaced), so it begins with a conditional UPDATE.
     """
 

@@ -1,4 +1,4 @@
-"""Processes of their own for the tests of `procurement.work`: `python -m tests.work.child <scenario> <settings as JSON>`."""
+"""Processes of their own for the tests of `procurement.work`: `python -m tests.work.child <scenario> <JSON>`."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def main() -> None:
         call_command("work")
     elif scenario == "worker":
         app.conf.task_default_queue = given["queue"]
-        app.worker_main("worker -P threads -c 2 --without-gossip --without-mingle --without-heartbeat".split())
+        app.worker_main(["worker", "-P", "threads", "-c", "2", "--without-gossip", "--without-mingle"])
 
 
 if __name__ == "__main__":

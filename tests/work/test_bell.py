@@ -84,7 +84,11 @@ def test_pruning_removes_old_files_and_leaves_fresh_ones(tmp_path: Path) -> None
         (tmp_path / part).mkdir()
     long_ago = time.time() - 7200
     old = [tmp_path / "inbox" / "1.test.msg", tmp_path / "processed" / "2.test.msg", tmp_path / "inbox" / "3.msg.draft"]
-    fresh = [tmp_path / "inbox" / "4.test.msg", tmp_path / "processed" / "5.test.msg", tmp_path / "control" / "x.exchange"]
+    fresh = [
+        tmp_path / "inbox" / "4.test.msg",
+        tmp_path / "processed" / "5.test.msg",
+        tmp_path / "control" / "x.exchange",
+    ]
     for path in old + fresh:
         path.touch()
     for path in [*old, tmp_path / "control" / "x.exchange"]:

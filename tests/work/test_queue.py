@@ -26,7 +26,7 @@ Register = Callable[[registry.Handler], None]
 
 
 @pytest.fixture
-def clock() -> Iterator[time_machine.Coordinates]:
+def clock() -> Iterator[time_machine.Traveller]:
     with time_machine.travel(NOON, tick=False) as travelled:
         yield travelled
 
@@ -60,7 +60,7 @@ def test_two_wishes_for_the_same_work_are_one_row_at_the_earlier_time(clock: obj
     assert DueWork.objects.count() == 1
 
 
-def test_work_waits_for_its_time(clock: time_machine.Coordinates, handles: Register) -> None:
+def test_work_waits_for_its_time(clock: time_machine.Traveller, handles: Register) -> None:
     seen: list[str] = []
     handles(seen.append)
     make_due("test.work", "a", NOON + 30 * SECOND)
@@ -105,7 +105,7 @@ def test_a_later_wish_during_the_run_waits_for_its_own_time(clock: object, handl
 
 
 def test_failures_are_tried_again_after_5_15_45_seconds_up_to_15_minutes(
-    clock: time_machine.Coordinates, handles: Register
+    clock: time_machine.Traveller, handles: Register
 ) -> None:
     def fails(ref: str) -> None:
         raise ValueError("ABCD-EFGH-JKLM")
@@ -150,7 +150,7 @@ def test_a_refusal_keeps_its_sentence_with_long_tokens_masked(handles: Register)
     assert list(queries.failing_work()) == [DueWork.objects.get()]
 
 
-def test_success_after_failures_forgets_the_error(clock: time_machine.Coordinates, handles: Register) -> None:
+def test_success_after_failures_forgets_the_error(clock: time_machine.Traveller, handles: Register) -> None:
     def fails(ref: str) -> None:
         raise ValueError
 
@@ -165,7 +165,7 @@ def test_success_after_failures_forgets_the_error(clock: time_machine.Coordinate
     assert (row.tries, row.last_error) == (0, "")
 
 
-def test_a_held_row_is_nobody_elses_until_its_lease_ends(clock: time_machine.Coordinates, handles: Register) -> None:
+def test_a_held_row_is_nobody_elses_until_its_lease_ends(clock: time_machine.Traveller, handles: Register) -> None:
     handles(lambda ref: None)
     make_due("test.work", "a")
 
@@ -178,7 +178,7 @@ def test_a_held_row_is_nobody_elses_until_its_lease_ends(clock: time_machine.Coo
     assert (again.fence, again.tries) == (2, 2)
 
 
-def test_a_worker_that_outlived_its_lease_writes_nothing(clock: time_machine.Coordinates, handles: Register) -> None:
+def test_a_worker_that_outlived_its_lease_writes_nothing(clock: time_machine.Traveller, handles: Register) -> None:
     handles(lambda ref: None)
     make_due("test.work", "a")
     late = runner.claim_next()
@@ -199,7 +199,7 @@ def test_finishing_is_one_conditional_statement(handles: Register) -> None:
     claim = runner.claim_next()
     assert claim is not None
 
-    with CaptureQueriesContext(connection, ) as statements:
+    with CaptureQueriesContext(connection) as statements:
         assert runner.finish(claim)
     assert [entry["sql"].split()[0] for entry in statements] == ["DELETE"]
 
@@ -243,14 +243,14 @@ def test_a_stop_lets_the_current_work_finish_and_begins_no_more(handles: Registe
 
 def test_a_rolled_back_wish_is_no_wish(handles: Register) -> None:
     handles(lambda ref: None)
-    with pytest.raises(ZeroDivisionError), transaction.atomic():
+    with transaction.atomic():
         make_due("test.work", "a")
-        raise ZeroDivisionError
+        transaction.set_rollback(True)
 
     assert not DueWork.objects.exists()
 
 
-def test_overdue_work_is_what_nobody_holds(clock: time_machine.Coordinates, handles: Register) -> None:
+def test_overdue_work_is_what_nobody_holds(clock: time_machine.Traveller, handles: Register) -> None:
     handles(lambda ref: None)
     make_due("test.work", "held")
     runner.claim_next()

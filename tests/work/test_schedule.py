@@ -19,7 +19,7 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture(autouse=True)
-def clock() -> Iterator[time_machine.Coordinates]:
+def clock() -> Iterator[time_machine.Traveller]:
     with time_machine.travel(NOON, tick=False) as travelled:
         yield travelled
 
@@ -34,7 +34,7 @@ def runs(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return noted
 
 
-def test_a_job_runs_once_in_each_interval(runs: list[str], clock: time_machine.Coordinates) -> None:
+def test_a_job_runs_once_in_each_interval(runs: list[str], clock: time_machine.Traveller) -> None:
     for _ in range(4):
         tick()
         clock.shift(100)
@@ -46,7 +46,7 @@ def test_a_job_runs_once_in_each_interval(runs: list[str], clock: time_machine.C
     ]
 
 
-def test_missed_intervals_are_made_good_by_one_run(runs: list[str], clock: time_machine.Coordinates) -> None:
+def test_missed_intervals_are_made_good_by_one_run(runs: list[str], clock: time_machine.Traveller) -> None:
     tick()
     clock.shift(timedelta(hours=3).total_seconds())
     tick()
@@ -61,7 +61,7 @@ def test_a_second_scheduler_finds_the_interval_taken(runs: list[str]) -> None:
     assert schedule.take_slot(job, NOON) is None
 
 
-def test_a_failed_job_is_tried_again_after_a_lease(clock: time_machine.Coordinates) -> None:
+def test_a_failed_job_is_tried_again_after_a_lease(clock: time_machine.Traveller) -> None:
     tries: list[str] = []
 
     def fails() -> None:
@@ -89,7 +89,7 @@ def test_one_failing_job_does_not_keep_the_others_from_running(runs: list[str]) 
     assert runs == ["ran"]
 
 
-def test_old_intervals_are_forgotten(clock: time_machine.Coordinates) -> None:
+def test_old_intervals_are_forgotten(clock: time_machine.Traveller) -> None:
     for _ in range(30):
         tick()
         clock.shift(300)
@@ -97,7 +97,7 @@ def test_old_intervals_are_forgotten(clock: time_machine.Coordinates) -> None:
     assert PeriodicSlot.objects.count() == schedule.SLOTS_KEPT + 1
 
 
-def test_every_tick_is_a_sign_of_life(clock: time_machine.Coordinates) -> None:
+def test_every_tick_is_a_sign_of_life(clock: time_machine.Traveller) -> None:
     assert queries.last_loop_seen() is None
     tick("one")
     clock.shift(2)
