@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from procurement.states import Status
 from procurement.suppliers.states import ACCOUNT, BEING_HANDLED, KEY_REFUSED, LIVE, WEBHOOK_RESULTS
-from procurement.vault import Context
+from procurement.vault import Context, Purpose, Secret, open_sealed
 
 ALPHA, PSNB2B = "alpha", "psnb2b"
 DIALECTS = ((ALPHA, "Alpha PSN"), (PSNB2B, "PSN:B2B"))
@@ -90,6 +90,17 @@ class SupplierAccount(models.Model):
     def context(self, column: str) -> Context:
         """Where a credential is sealed to: this account at this host, so that a changed address voids the key (R103)."""
         return Context("supplier_account", column, str(self.pk), supplier=f"{self.dialect}@{self.host}")
+
+    def open_webhook_secret(self) -> Secret:
+        return open_sealed(self.webhook_secret_sealed, purpose=Purpose.WEBHOOK, context=self.context("webhook_secret"))
+
+    def open_webhook_secrets(self, now: datetime) -> dict[str, Secret]:
+        """The secrets that may sign a message at `now`, by name: the present one, and the one before while it lasts."""
+        found = {"present secret": self.open_webhook_secret()} if self.webhook_secret_sealed else {}
+        if self.webhook_previous_sealed and self.webhook_previous_until and now < self.webhook_previous_until:
+            context = self.context("webhook_previous")
+            found["previous secret"] = open_sealed(self.webhook_previous_sealed, purpose=Purpose.WEBHOOK, context=context)
+        return found
 
 
 class BalanceSnapshot(models.Model):

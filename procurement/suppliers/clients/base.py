@@ -5,10 +5,11 @@ from __future__ import annotations
 import time
 import uuid
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
 import httpx
+from django.conf import settings
 from django.utils import timezone
 from pydantic import BaseModel, ValidationError
 
@@ -21,6 +22,7 @@ from procurement.suppliers.states import LIVE
 from procurement.vault import Purpose, Secret, open_sealed
 
 Model = TypeVar("Model", bound=BaseModel)
+LOOK_AGAIN = timedelta(minutes=1)
 
 
 def misfit(error: ValidationError, purpose: str) -> problems.Misfit:
@@ -45,6 +47,14 @@ class BaseClient:
     def path(self, name: str, default: str) -> str:
         """An address below the base address; `settings["paths"][name]` replaces what the contract only assumes."""
         return str(self.account.settings.get("paths", {}).get(name, default))
+
+    def _check_environment(self) -> None:
+        """A sandbox installation calls sandbox accounts only, and a live one live accounts only (R108)."""
+        if self.account.environment != settings.ENVIRONMENT:
+            raise problems.WrongEnvironment(
+                f"{self.account} is a {self.account.environment} account and this installation is for {settings.ENVIRONMENT}. "
+                "Nothing was sent."
+            )
 
     def _open_key(self) -> Secret:
         if self._key is not None:
@@ -78,6 +88,7 @@ class BaseClient:
     def _get(self, call: Call, subject: Subject = NO_SUBJECT, kinds: tuple[str, ...] = (budget.ALL,)) -> Reply:
         """A reading: its 2xx JSON answer, or the problem raised as a SupplierProblem."""
         http.refuse_inside_transaction()
+        self._check_environment()
         wait_until = self._may_send(kinds)
         if wait_until:
             raise problems.Throttled(
@@ -105,11 +116,11 @@ class BaseClient:
         """Why a paid order may not be sent now, before anything is."""
         state = SupplierAccount.objects.filter(pk=self.account.pk).values_list("state", flat=True).get()
         if state != LIVE:
-            return NotPlaced(
-                "account_not_live", f"{self.account} is not in use for orders now. Nothing was sent; the order waits.", False
-            )
+            sentence = f"{self.account} is not in use for orders now. Nothing was sent; the order waits."
+            return NotPlaced("account_not_live", sentence, False, timezone.now() + LOOK_AGAIN)
         if not self.account.has_key and self._key is None:
-            return NotPlaced("no_key", f"{self.account} has no API key. Nothing was sent; an administrator can set it.", False)
+            sentence = f"{self.account} has no API key. Nothing was sent; an administrator can set it."
+            return NotPlaced("no_key", sentence, False, timezone.now() + LOOK_AGAIN)
         wait_until = self._may_send((budget.ORDERS, budget.ALL))
         if wait_until:
             sentence = f"No order may be sent before {wait_until:%H:%M:%S} UTC. Nothing was sent; the order waits its turn."
@@ -119,6 +130,7 @@ class BaseClient:
     def _place(self, call: Call, subject: Subject, placed: Callable[[Reply], Placed | None]) -> Verdict:
         """Send a paid order at most once and say what is known of it (purchasing 3.2)."""
         http.refuse_inside_transaction()
+        self._check_environment()
         refusal = self._refusal_before_sending()
         if refusal:
             return refusal
@@ -135,6 +147,7 @@ class BaseClient:
     def _claim(self, call: Call, subject: Subject, receipt: Callable[[Reply], ClaimReceipt | None]) -> ClaimVerdict:
         """Send a claim at most once and say what is known of it."""
         http.refuse_inside_transaction()
+        self._check_environment()
         wait_until = self._may_send((budget.ALL,))
         if wait_until:
             return verdicts.claim_must_wait(wait_until)

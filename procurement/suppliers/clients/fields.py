@@ -13,7 +13,8 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstr
 from ledger.money import CODE, MAX_MINOR, exponent
 
 MAJOR = re.compile(r"[0-9]{1,15}(\.[0-9]{1,6})?")
-IDENTIFIER = re.compile(r"[\x21-\x7e]{1,100}")
+# Short enough to stand, together with an account's id, in the reference of a piece of work.
+IDENTIFIER = re.compile(r"[\x21-\x7e]{1,90}")
 WHOLE_ANSWER = ConfigDict(strict=True, extra="ignore", frozen=True)
 
 
@@ -37,7 +38,7 @@ def as_identifier(value: Any) -> str:
     """An id as text; whole numbers are taken too, because some systems count."""
     text = str(value) if isinstance(value, int) and not isinstance(value, bool) else value
     if not isinstance(text, str) or not IDENTIFIER.fullmatch(text):
-        raise ValueError("must be an id of 1 to 100 printable characters without spaces")
+        raise ValueError("must be an id of 1 to 90 printable characters without spaces")
     return text
 
 

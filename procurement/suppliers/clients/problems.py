@@ -60,6 +60,12 @@ class NotOffered(SupplierProblem):
     status = 422
 
 
+class WrongEnvironment(SupplierProblem):
+    """A sandbox code from a live account, or the other way round."""
+
+    status = 422
+
+
 class HttpInTransaction(AssertionError):
     """A programming mistake: a supplier was about to be called while a database transaction was open."""
 

@@ -11,6 +11,7 @@ from typing import Any
 from django.db.models import F, Q
 from django.utils import timezone
 
+from procurement.audit.services import record
 from procurement.errors import DomainError
 from procurement.states import transition
 from procurement.suppliers.clients.http import Call, Reply
@@ -97,7 +98,10 @@ def note_limits(account: SupplierAccount, reply: Reply) -> datetime | None:
         return None
     until = retry_at(reply.headers, now)
     earlier = Q(blocked_until__isnull=True) | Q(blocked_until__lt=until)
-    SupplierAccount.objects.filter(earlier, pk=account.pk).update(blocked_until=until)
+    rows = SupplierAccount.objects.filter(pk=account.pk)
+    was_free = rows.filter(Q(blocked_until__isnull=True) | Q(blocked_until__lte=now)).exists()
+    if rows.filter(earlier).update(blocked_until=until) and was_free:
+        record("account.blocked", by=None, subject=account, source="supplier", until=f"{until:%Y-%m-%d %H:%M:%S} UTC")
     return until
 
 

@@ -1,0 +1,138 @@
+"""Keeping webhook messages: each one once, refused ones too but not without end, and waking the order they name."""
+
+from __future__ import annotations
+
+import hashlib
+import uuid
+from collections.abc import Mapping
+from datetime import datetime
+
+from django.db import IntegrityError, transaction
+from django.db.models import F
+from django.utils import timezone
+
+from procurement.audit.services import record
+from procurement.errors import Refused
+from procurement.staff.access import check_can
+from procurement.staff.models import User
+from procurement.staff.permissions import Permission
+from procurement.suppliers.models import RefusedCount, SupplierAccount, WebhookEvent
+from procurement.suppliers.schemes import read_scheme
+from procurement.suppliers.states import APPLIED, BEING_HANDLED, DUPLICATE, ERROR, ORDER_NOT_FOUND, REFUSED_RESULTS
+from procurement.suppliers.webhooks import Judgement, judge
+from procurement.vault import Purpose, seal
+from procurement.work.services import make_due
+
+LARGEST = 256 * 1024
+REFUSED_ROWS_A_DAY = 1_000
+KEPT_OF_REFUSED = 2 * 1024
+ORDER_HINT = "order.hint"
+
+
+def hint_ref(account_id: uuid.UUID, remote_order_id: str) -> str:
+    """The reference of the work `order.hint`: which order of which account to look at."""
+    return f"{account_id}:{remote_order_id}"
+
+
+def kept_headers(headers: Mapping[str, str], signature_name: str) -> dict[str, str]:
+    """The few headers worth keeping, the signature shortened."""
+    kept = {name: headers[name][:200] for name in ("Content-Type", "User-Agent", "X-Request-Id") if headers.get(name)}
+    signature = headers.get(signature_name, "")
+    return {**kept, signature_name: signature[:16] + "…"} if signature else kept
+
+
+def new_event(account: SupplierAccount, raw: bytes, found: Judgement, headers: dict[str, str], now: datetime) -> WebhookEvent:
+    """The row of a message; refused ones get a key of their own, so that a forgery can't take a real event's place."""
+    digest = hashlib.sha256(raw).hexdigest()
+    refused = found.result in REFUSED_RESULTS
+    event = WebhookEvent(
+        account=account,
+        received_at=now,
+        event_id=found.event_id,
+        event_type=found.event_type,
+        remote_order_id=found.order_id,
+        remote_status=found.status,
+        occurred_at=found.occurred_at,
+        result=found.result,
+        checks=found.checks,
+        headers=headers,
+        body_sha256=digest,
+        size=len(raw),
+    )
+    event.dedupe_key = f"refused:{event.pk}" if refused else f"id:{found.event_id}" if found.event_id else f"body:{digest}"
+    kept = raw[:KEPT_OF_REFUSED] if refused else raw
+    event.body_sealed = seal(kept, purpose=Purpose.WEBHOOK, context=event.context()) if kept else b""
+    return event
+
+
+def may_keep_refused(account: SupplierAccount, now: datetime) -> bool:
+    """Count a refused message; True while the day's rows are not used up."""
+    rows = RefusedCount.objects.filter(account=account, day=now.date())
+    for _ in range(3):
+        if rows.update(count=F("count") + 1):
+            break
+        try:
+            with transaction.atomic():
+                RefusedCount.objects.create(account=account, day=now.date())
+        except IntegrityError:
+            continue
+    return rows.filter(count__lte=REFUSED_ROWS_A_DAY).exists()
+
+
+def receive(account: SupplierAccount, raw: bytes, headers: Mapping[str, str]) -> str:
+    """Judge a message, keep it, and make its order due for a look; returns its result, `duplicate` for a repetition."""
+    now = timezone.now()
+    found = judge(account, raw, headers, now)
+    event = new_event(account, raw, found, kept_headers(headers, read_scheme(account.webhook_scheme).name), now)
+    if found.result in REFUSED_RESULTS:
+        return keep_refused(account, event, now)
+    try:
+        with transaction.atomic():
+            event.save(force_insert=True)
+            make_due(ORDER_HINT, hint_ref(account.pk, event.remote_order_id))
+    except IntegrityError:
+        same = WebhookEvent.objects.filter(account=account, dedupe_key=event.dedupe_key)
+        same.update(duplicates=F("duplicates") + 1, last_duplicate_at=now)
+        return DUPLICATE
+    return BEING_HANDLED
+
+
+def keep_refused(account: SupplierAccount, event: WebhookEvent, now: datetime) -> str:
+    """Log a refused message (R47, R49); nothing else changes."""
+    if may_keep_refused(account, now):
+        event.save(force_insert=True)
+    return event.result
+
+
+def refuse_unread(account: SupplierAccount, why: str, size: int) -> None:
+    """Log a message refused before its body was read: too large, or not JSON."""
+    now = timezone.now()
+    found = Judgement().refuse(ERROR, "Content", why)
+    event = new_event(account, b"", found, {}, now)
+    event.size = min(size, 2**31 - 1)
+    keep_refused(account, event, now)
+
+
+def mark_event_applied(account_id: uuid.UUID, remote_order_id: str, *, note: str = "") -> int:
+    """Mark what an account said of an order as applied, once the order was read; how many events were."""
+    waiting = WebhookEvent.objects.filter(
+        account_id=account_id, remote_order_id=remote_order_id, result__in=[BEING_HANDLED, ORDER_NOT_FOUND]
+    )
+    return waiting.update(result=APPLIED, applied_at=timezone.now(), result_note=note[:300])
+
+
+def mark_event_unmatched(account_id: uuid.UUID, remote_order_id: str) -> int:
+    """Mark events of an order that we do not have (yet); they stay and can be matched later (R58)."""
+    waiting = WebhookEvent.objects.filter(account_id=account_id, remote_order_id=remote_order_id, result=BEING_HANDLED)
+    return waiting.update(result=ORDER_NOT_FOUND)
+
+
+def replay_event(*, by: User, event: WebhookEvent) -> None:
+    """Look at the order of a kept event again. Only events whose signature was right and that were not applied."""
+    check_can(by, Permission.WEBHOOK_REPLAY)
+    with transaction.atomic():
+        changed = WebhookEvent.objects.filter(pk=event.pk, result__in=[BEING_HANDLED, ORDER_NOT_FOUND]).update(result=BEING_HANDLED)
+        if not changed:
+            raise Refused("Only an event that passed every check and was not applied can be replayed. Nothing was changed.")
+        make_due(ORDER_HINT, hint_ref(event.account_id, event.remote_order_id))
+        record("webhook.replayed", by=by, subject=event, account=str(event.account), order=event.remote_order_id)
