@@ -32,7 +32,6 @@ def as_entry(event: AuditEvent) -> TimelineEntry:
     return TimelineEntry(
         at=event.at,
         sentence=sentence_of(event),
-        actor=event.actor_name,
         source=SOURCES.get(event.source, "System"),
         reason=event.reason,
         anchor=f"event-{event.pk}",

@@ -9,7 +9,7 @@ from django.db import models
 from procurement.audit.events import EVENTS
 from procurement.audit.models import AuditEvent
 from procurement.staff.models import User
-from procurement.web import request_id
+from procurement.web.request_id import current_request_id
 
 
 def subject_of(subject: models.Model) -> tuple[str, str]:
@@ -34,5 +34,5 @@ def record(
         source=source or ("person" if by else "system"),
         reason=reason,
         facts=facts,
-        request_id=request_id.current.get(),
+        request_id=current_request_id(),
     )

@@ -1,4 +1,10 @@
-from django.urls import URLPattern
+"""Routes of the record."""
+
+from __future__ import annotations
+
+from django.urls import path
+
+from procurement.audit import views
 
 app_name = "audit"
-urlpatterns: list[URLPattern] = []
+urlpatterns = [path("", views.event_list, name="event_list")]

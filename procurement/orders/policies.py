@@ -9,7 +9,8 @@ from django.conf import settings
 from django.utils import timezone
 
 from ledger.money import format_amount
-from procurement.catalog.models import Mapping, Product, Sku
+from procurement.catalog.models import Mapping, Product
+from procurement.catalog.policies import differences
 from procurement.errors import Refused
 from procurement.orders.models import Code, Order
 from procurement.staff.access import check_can
@@ -21,19 +22,6 @@ MAX_QUANTITY = 1_000
 STALE_WARNING = timedelta(minutes=15)
 STALE_LIMIT = timedelta(hours=24)
 CLIENT_ORDER_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
-
-
-def differences(sku: Sku, product: Product) -> list[str]:
-    """Where a SKU and a product part: region, currency and denomination, each as a sentence (R3)."""
-    found = []
-    if sku.region != product.region:
-        found.append(f"the SKU is sold for {sku.region}, the product is for {product.region}")
-    if sku.currency != product.currency:
-        found.append(f"the SKU is in {sku.currency}, the product in {product.currency}")
-    elif sku.face_minor != product.denomination_minor:
-        sold, given = (format_amount(minor, sku.currency) for minor in (sku.face_minor, product.denomination_minor))
-        found.append(f"the SKU is worth {sold} {sku.currency}, the product {given} {sku.currency}")
-    return found
 
 
 def check_mapping(mapping: Mapping) -> None:

@@ -21,6 +21,8 @@ from procurement.vault import blind_index, normalise_code
 from procurement.web.parts import StripCell, TimelineEntry
 from procurement.work.models import DueWork
 
+# States in which the page looks for news by itself.
+MOVING = ("approved", "placing", "placed", "paid", "delivered")
 NEEDS_SOMEONE = ("pending_approval", "partial", "supplier_failed", *UNCONFIRMED)
 OPEN = ("draft", "pending_approval", "approved", "placing", *AWAITED, *UNCONFIRMED)
 FAILED = ("place_failed", "rejected", "refunded", "expired", "cancelled")

@@ -148,7 +148,7 @@ def order_detail(request: Request, pk: uuid.UUID) -> HttpResponse:
         "movements": movements_about(str(order.pk)) if with_cost else [],
         "may_reveal": may_reveal,
         "reveals_left": reveals_left(request.user) if may_reveal and codes else None,
-        "live": order.state not in ORDER.final and order.state not in queries.NEEDS_SOMEONE,
+        "live": order.state in queries.MOVING,
         **extras_for(order, request.user),
     }
     return render(request, "orders/order_detail.html", context)
