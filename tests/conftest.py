@@ -11,6 +11,8 @@ import pytest
 from procurement.staff.models import RoleGrant, User
 from tests.emptying import guards_lifted_while_emptying
 
+pytest_plugins = ["tests.browser", "tests.report"]
+
 
 @pytest.fixture(autouse=True, scope="session")
 def emptying() -> Iterator[None]:
