@@ -173,7 +173,7 @@ def deliver(order: Order, at: datetime) -> None:
             order=order,
             value=value,
             region=region if region and number == 0 else order.region,
-            serial=f"S{order.pk:07d}{have + number:03d}",
+            serial=f"{order.remote_id[4:]}-{have + number + 1}",
         )
         for number, value in enumerate(values)
     )

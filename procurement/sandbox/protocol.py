@@ -83,11 +83,15 @@ def admit(request: HttpRequest, call: Call) -> None:
     if not known or call.armed.take("key_revoked", where=call.where):
         raise ApiError(401, "unauthorized", "The API key is missing, unknown or revoked.")
     if call.standing.refused:
-        raise ApiError(429, "rate_limited", "The limit of this key is used up.", call.standing.wait)
+        raise ApiError(429, "rate_limited", "The limit of this key is used up.", retry_after(call.standing.wait))
     if params := call.armed.take("rate_limit_now", where=call.where):
-        raise ApiError(429, "rate_limited", "The limit of this key is used up.", int(params["seconds"]))
+        raise ApiError(429, "rate_limited", "The limit of this key is used up.", retry_after(params["seconds"]))
     if params := call.armed.take("error_before_accept", where=call.where):
         raise ApiError(int(params["status"]), "broken", "Out of service for a moment.")
+
+
+def retry_after(seconds: float) -> dict[str, str]:
+    return {"Retry-After": str(int(seconds))}
 
 
 def in_json(call: Call, response: HttpResponse) -> HttpResponse:

@@ -26,9 +26,9 @@ WORDS = {
 class ApiError(Exception):
     """A refusal with its HTTP status, the supplier's code for it, and a sentence."""
 
-    def __init__(self, status: int, code: str, message: str, retry_after: int = 0) -> None:
+    def __init__(self, status: int, code: str, message: str, headers: dict[str, str] | None = None) -> None:
         super().__init__(message)
-        self.status, self.code, self.message, self.retry_after = status, code, message, retry_after
+        self.status, self.code, self.message, self.headers = status, code, message, headers or {}
 
 
 @dataclass
@@ -55,20 +55,20 @@ def reply(data: dict[str, Any], status: int = 200) -> HttpResponse:
 
 
 def error_reply(call: Call, error: ApiError) -> HttpResponse:
-    """The error in the supplier's shape; Retry-After where waiting helps."""
+    """The error in the supplier's shape, with the headers that belong to it."""
     code = WORDS[call.supplier].get(error.code, error.code)
     body: dict[str, Any] = {"code": code, "message": error.message}
     if call.supplier == "alpha":
         body["request_id"] = call.request_id
     response = reply({"error": body}, error.status)
-    if error.retry_after:
-        response["Retry-After"] = str(error.retry_after)
+    for name, value in error.headers.items():
+        response[name] = value
     return response
 
 
 def allow(request: HttpRequest, *methods: str) -> None:
     if request.method not in methods:
-        raise ApiError(405, "invalid", f"Only {' and '.join(methods)} here.")
+        raise ApiError(405, "invalid", f"Only {' and '.join(methods)} here.", {"Allow": ", ".join(methods)})
 
 
 def refuse_constant(name: str) -> None:
