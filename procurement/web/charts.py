@@ -49,7 +49,7 @@ def bar_chart_svg(series: Sequence[Series], labels: Sequence[str], *, title: str
 
 
 def line_chart_svg(points: Sequence[tuple[str, float]], *, title: str, tone: str = "accent") -> SafeString:
-    """A line through (label, value) points, oldest first; the scale starts at zero only when the values come near it."""
+    """A line through (label, value) points, oldest first; the scale starts at zero only if values come near it."""
     if not points:
         return SafeString("")
     low, top = _reach([value for _, value in points])
@@ -60,8 +60,12 @@ def line_chart_svg(points: Sequence[tuple[str, float]], *, title: str, tone: str
         '<circle class="dot" cx="{}" cy="{}" r="3"><title>{}: {}</title></circle>',
         ((_n(x), _n(y), label, f"{value:g}") for (x, y), (label, value) in zip(placed, points, strict=True)),
     )
-    drawn = format_html('<g data-tone="{}">{}<path class="line" d="{}"/>{}</g>', tone, _area(placed, low), _path(placed), dots)
-    return _frame(title, (low, top), format_html("{}{}", drawn, _x_labels([label for label, _ in points], slot)), "lines")
+    drawn = format_html(
+        '<g data-tone="{}">{}<path class="line" d="{}"/>{}</g>', tone, _area(placed, low), _path(placed), dots
+    )
+    return _frame(
+        title, (low, top), format_html("{}{}", drawn, _x_labels([label for label, _ in points], slot)), "lines"
+    )
 
 
 def legend_html(series: Sequence[Series]) -> SafeString:
@@ -89,7 +93,8 @@ def _grid(low: float, top: float) -> SafeString:
     heights = [(level, _y(level, top, low)) for level in levels]
     return format_html_join(
         "",
-        '<line class="grid" x1="{}" x2="{}" y1="{}" y2="{}"/><text class="tick" x="{}" y="{}" text-anchor="end">{}</text>',
+        '<line class="grid" x1="{}" x2="{}" y1="{}" y2="{}"/>'
+        '<text class="tick" x="{}" y="{}" text-anchor="end">{}</text>',
         ((LEFT, CHART_WIDTH - RIGHT, _n(y), _n(y), LEFT - 8, _n(y + 4), _short(level)) for level, y in heights),
     )
 
@@ -99,7 +104,9 @@ def _area(placed: Sequence[tuple[float, float]], low: float) -> SafeString:
     if low:
         return SafeString("")
     base = CHART_HEIGHT - BOTTOM
-    return format_html('<path class="area" d="{} L{} {} L{} {} Z"/>', _path(placed), _n(placed[-1][0]), base, _n(placed[0][0]), base)
+    return format_html(
+        '<path class="area" d="{} L{} {} L{} {} Z"/>', _path(placed), _n(placed[-1][0]), base, _n(placed[0][0]), base
+    )
 
 
 def _bar(series: Sequence[Series], labels: Sequence[str], index: int, slot: float, top: float) -> SafeString:

@@ -1,4 +1,4 @@
-"""Times and spans in the house's words: absolute first, relative only under 24 hours, units spelled for screen readers."""
+"""Times and spans in words: absolute first, relative only under 24 hours, units spelled for screen readers."""
 
 from __future__ import annotations
 
@@ -62,7 +62,11 @@ def time_html(at: datetime | None, *, seconds: bool = False, relative: bool = Tr
     distance = timezone.now() - at
     if not relative or abs(distance) >= DAY:
         return element
-    words = format_html("{} ago", span_html(distance)) if distance >= timedelta(0) else format_html("in {}", span_html(distance))
+    words = (
+        format_html("{} ago", span_html(distance))
+        if distance >= timedelta(0)
+        else format_html("in {}", span_html(distance))
+    )
     return format_html('{} <span class="rel">({})</span>', element, words)
 
 
@@ -80,9 +84,14 @@ def deadline_html(at: datetime | None, *, passed: str = "closed") -> SafeString:
         return SafeString("")
     left = at - timezone.now()
     tone: Tone = deadline_tone(at)
-    words = format_html("{} left", span_html(left)) if left > timedelta(0) else format_html("{} {} ago", passed, span_html(left))
+    words = (
+        format_html("{} left", span_html(left))
+        if left > timedelta(0)
+        else format_html("{} {} ago", passed, span_html(left))
+    )
     return format_html(
-        '<span class="deadline" data-tone="{}" data-deadline="{}" data-passed="{}">{} <span class="rel" data-left>({})</span></span>',
+        '<span class="deadline" data-tone="{}" data-deadline="{}" data-passed="{}">{} '
+        '<span class="rel" data-left>({})</span></span>',
         tone,
         iso(at),
         passed,

@@ -72,7 +72,9 @@ ORDERS = (
 CELLS = (
     StripCell("Sold", "TR Türkiye · 250 TRY", "SKU PSN-TR-250", "storefront label, 21 Nov 13:58"),
     StripCell("Mapped", "TR Türkiye · 250 TRY", "version 3 by Ana", "frozen on the order", "same"),
-    StripCell("Delivered", "US United States · 10 USD", "line 2 of 3", "supplier record, 21 Nov 14:05", "differs", True),
+    StripCell(
+        "Delivered", "US United States · 10 USD", "line 2 of 3", "supplier record, 21 Nov 14:05", "differs", True
+    ),
     StripCell("Account", "TR Türkiye", "", "the customer says", "differs"),
 )
 STEPS = (
@@ -92,9 +94,13 @@ def _entries() -> list[TimelineEntry]:
     at = timezone.now().replace(hour=14, minute=5, second=0)
     evidence = 'POST /v1/orders 202\n{"id": "sup-88213", "status": "accepted"}'
     return [
-        TimelineEntry(at, "200 of 200 codes received and checked.", source="Supplier API", evidence=evidence, tone="good"),
+        TimelineEntry(
+            at, "200 of 200 codes received and checked.", source="Supplier API", evidence=evidence, tone="good"
+        ),
         TimelineEntry(at - timedelta(minutes=4), "No webhook after 4 min; polling found it delivered.", source="Poll"),
-        TimelineEntry(at - timedelta(minutes=13), "approved 9,240.00 USD.", "Ben Oduya", "User", "Weekend stock", tone="progress"),
+        TimelineEntry(
+            at - timedelta(minutes=13), "approved 9,240.00 USD.", "Ben Oduya", "User", "Weekend stock", tone="progress"
+        ),
         TimelineEntry(at - timedelta(days=1), "made the draft.", "Ana Ruiz", "User"),
     ]
 
@@ -107,7 +113,13 @@ def _listing() -> Listing[Any]:
         BoundFilter("from", "From", "date", "", (), "", ""),
     )
     tabs = (Link("All", "?view=all"), Link("Needs you", "?view=needs", True, 3), Link("Open", "?view=open", False, 12))
-    numbers = (Link("1", "?page=1"), Link("2", "?page=2", True), Link("3", "?page=3"), Link("6", ""), Link("7", "?page=7"))
+    numbers = (
+        Link("1", "?page=1"),
+        Link("2", "?page=2", True),
+        Link("3", "?page=3"),
+        Link("6", ""),
+        Link("7", "?page=7"),
+    )
     return Listing(
         rows=[],
         total=312,

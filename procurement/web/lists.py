@@ -278,7 +278,12 @@ def _flip(name: str) -> str:
 def _tabs(state: _State, queryset: QuerySet[Any]) -> list[Link]:
     filtered = _filtered(state, queryset)
     return [
-        Link(tab.label, state.url(view=tab.name), tab.name == state.view, tab.apply(filtered).count() if tab.counted else None)
+        Link(
+            tab.label,
+            state.url(view=tab.name),
+            tab.name == state.view,
+            tab.apply(filtered).count() if tab.counted else None,
+        )
         for tab in state.spec.tabs
     ]
 

@@ -70,7 +70,7 @@ class SecurityHeadersMiddleware:
 
 
 class ResumeMiddleware:
-    """Signed out: htmx is sent to the sign-in page as a whole page, and a form's fields wait for the person's return."""
+    """Signed out: htmx is sent to the sign-in page as a whole page; a form's fields wait for the person's return."""
 
     def __init__(self, get_response: Handler) -> None:
         self.get_response = get_response

@@ -127,7 +127,9 @@ def _url(name: str) -> str:
 def _current_entry(path: str) -> str:
     """The entry whose list the path belongs to: the longest entry URL that begins it, else the same namespace."""
     entries = [(entry.url_name, _url(entry.url_name)) for group in NAV for entry in group.entries]
-    owners = [(len(url), name) for name, url in entries if url and (path == url or (url != "/" and path.startswith(url)))]
+    owners = [
+        (len(url), name) for name, url in entries if url and (path == url or (url != "/" and path.startswith(url)))
+    ]
     if owners:
         return max(owners)[1]
     try:

@@ -31,8 +31,8 @@ def once(view: View) -> View:
     """Run a POST view at most once per form token.
 
     A second POST is sent to the first one's result, or gets StaleState while the first is still running. An answer
-    of 400 or more (a form shown again with errors is 422) or an exception frees the token, so the person can correct and
-    send again. A POST without a token is Refused. Other methods pass.
+    of 400 or more (a form shown again with errors is 422) or an exception frees the token, so the person can correct
+    and send again. A POST without a token is Refused. Other methods pass.
     """
 
     @functools.wraps(view)
@@ -78,7 +78,8 @@ def _first_result(request: HttpRequest, token: uuid.UUID) -> HttpResponse:
     if first and first.result_url:
         return see_other(request, first.result_url)
     raise StaleState(
-        "This form was already sent and is being handled. It was not sent a second time. Reload the page to see the result."
+        "This form was already sent and is being handled. It was not sent a second time. "
+        "Reload the page to see the result."
     )
 
 

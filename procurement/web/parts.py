@@ -13,7 +13,10 @@ TONES: tuple[Tone, ...] = ("neutral", "progress", "good", "attention", "bad", "h
 
 @dataclass(frozen=True)
 class StripCell:
-    """One cell of a proof strip. `joins` says how it compares with the cell before; `deciding` marks the break that decides."""
+    """One cell of a proof strip.
+
+    `joins` says how it compares with the cell before; `deciding` marks the difference that decides.
+    """
 
     label: str
     value: str

@@ -35,9 +35,7 @@ def keep(request: HttpRequest, view: Callable[..., Any]) -> bool:
     size = int(request.META.get("CONTENT_LENGTH") or 0)
     if getattr(view, "never_keep", False) or size > MAX_BYTES:
         return False
-    fields = [
-        (name, value) for name, values in request.POST.lists() if name not in _NEVER for value in values if value
-    ]
+    fields = [(name, value) for name, values in request.POST.lists() if name not in _NEVER for value in values if value]
     if not fields or any("password" in name for name, _ in fields):
         return False
     form = KeptForm(request.get_full_path(), fields, bool(request.FILES), time.time())

@@ -11,6 +11,7 @@ from django.shortcuts import render
 from django.template.loader import render_to_string
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
+from procurement.staff.access import for_everyone
 from procurement.web import gallery as specimens
 from procurement.web import resume
 from procurement.web.http import is_fragment, safe_next
@@ -39,22 +40,29 @@ def refusal(request: HttpRequest, sentence: str, status: int) -> HttpResponse:
 
 
 def bad_request(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
-    return refusal(request, "The browser sent something this page cannot read. Nothing was changed. Go back and try again.", 400)
+    return refusal(
+        request, "The browser sent something this page cannot read. Nothing was changed. Go back and try again.", 400
+    )
 
 
 def permission_denied(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
-    sentence = str(exception) if exception and str(exception) else "Your role does not include this. Nothing was changed."
+    sentence = (
+        str(exception) if exception and str(exception) else "Your role does not include this. Nothing was changed."
+    )
     return refusal(request, sentence, 403)
 
 
 def not_found(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
-    return refusal(request, "There is no page at this address, or it is not yours to see. Search for the id above.", 404)
+    return refusal(
+        request, "There is no page at this address, or it is not yours to see. Search for the id above.", 404
+    )
 
 
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
     return refusal(
         request,
-        "This form is older than your sign-in, so it was not accepted. Nothing was changed. Reload the page and send it again.",
+        "This form is older than your sign-in, so it was not accepted. Nothing was changed. "
+        "Reload the page and send it again.",
         403,
     )
 
@@ -65,6 +73,7 @@ def server_error(request: HttpRequest) -> HttpResponse:
     return HttpResponse(html, status=500)
 
 
+@for_everyone
 @require_http_methods(["GET", "POST"])
 def resume_form(request: HttpRequest) -> HttpResponse:
     """Offer the form that was sent after the session ended; POST discards it."""
@@ -76,6 +85,7 @@ def resume_form(request: HttpRequest) -> HttpResponse:
 
 
 @login_not_required
+@for_everyone
 @require_POST
 def preferences(request: HttpRequest) -> HttpResponse:
     """Keep theme, zone, density and shortcuts in cookies; unknown names and values are ignored."""
@@ -88,6 +98,7 @@ def preferences(request: HttpRequest) -> HttpResponse:
 
 
 @login_not_required
+@for_everyone
 @require_safe
 def gallery(request: HttpRequest) -> HttpResponse:
     """Every part of the design system on one page; absent in a live installation."""

@@ -7,7 +7,7 @@ import itertools
 import uuid
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Protocol
 
 import heroicons
 from django import template
@@ -104,7 +104,9 @@ def badge(status: HasTone | tuple[str, str] | str, tone: str = "") -> SafeString
 def tone_icon(tone: str) -> SafeString:
     """The shape that stands for a tone."""
     shape = mark_safe(_BADGE_SHAPES.get(tone, _BADGE_SHAPES["neutral"]))  # noqa: S308 - a constant of this file
-    return format_html('<svg class="tone" viewBox="0 0 16 16" width="14" height="14" aria-hidden="true">{}</svg>', shape)
+    return format_html(
+        '<svg class="tone" viewBox="0 0 16 16" width="14" height="14" aria-hidden="true">{}</svg>', shape
+    )
 
 
 @register.simple_tag
@@ -113,7 +115,11 @@ def region(code: str, name: str = "") -> SafeString:
     if not code:
         return SafeString("not known")
     named = name or _region_names.get(code, "")
-    return format_html('<span class="region"><b>{}</b> {}</span>', code, named) if named else format_html("<b>{}</b>", code)
+    return (
+        format_html('<span class="region"><b>{}</b> {}</span>', code, named)
+        if named
+        else format_html("<b>{}</b>", code)
+    )
 
 
 @register.simple_tag
@@ -121,7 +127,8 @@ def mask(last4: str) -> SafeString:
     """A hidden code: a fixed mask and the last four, read aloud letter by letter."""
     spelled = " ".join(last4)
     return format_html(
-        '<span class="code" translate="no"><span aria-hidden="true">{}{}</span><span class="vh">Code ending {}, hidden</span></span>',
+        '<span class="code" translate="no"><span aria-hidden="true">{}{}</span>'
+        '<span class="vh">Code ending {}, hidden</span></span>',
         MASK,
         last4,
         spelled,
@@ -134,9 +141,14 @@ def copyable(text: object, label: str = "id", href: str = "") -> SafeString:
     value = str(text or "")
     if not value:
         return SafeString("")
-    shown = format_html('<a href="{}" class="id">{}</a>', href, value) if href else format_html('<span class="id">{}</span>', value)
+    shown = (
+        format_html('<a href="{}" class="id">{}</a>', href, value)
+        if href
+        else format_html('<span class="id">{}</span>', value)
+    )
     return format_html(
-        '<span class="copyable">{}<button type="button" class="copy js-only" data-copy="{}" aria-label="Copy {} {}">{}</button></span>',
+        '<span class="copyable">{}<button type="button" class="copy js-only" data-copy="{}" aria-label="Copy {} {}">'
+        "{}</button></span>",
         shown,
         value,
         label,
@@ -161,7 +173,7 @@ def query_string(context: Context, **changes: object) -> str:
 
 @register.simple_tag(takes_context=True)
 def sort_header(context: Context, label: str, key: str, numeric: bool = False, css: str = "") -> SafeString:
-    """A `<th scope="col">` that sorts by `key`: first ascending, again descending; reads `listing.sort` for the default."""
+    """A `<th scope="col">` that sorts by `key`: first ascending, again descending; `listing.sort` is the default."""
     listing = context.get("listing")
     current = listing.sort if listing else context["request"].GET.get("sort", "")
     direction = {key: "ascending", f"-{key}": "descending"}.get(current, "none")
@@ -169,7 +181,7 @@ def sort_header(context: Context, label: str, key: str, numeric: bool = False, c
     arrow = {"ascending": " ↑", "descending": " ↓", "none": ""}[direction]
     classes = f"{'num' if numeric else ''} {css}".strip()
     return format_html(
-        '<th scope="col" class="{}" aria-sort="{}"><a href="{}">{}<span aria-hidden="true" class="arrow">{}</span></a></th>',
+        '<th scope="col" class="{}" aria-sort="{}"><a href="{}">{}<span aria-hidden="true">{}</span></a></th>',
         classes,
         direction,
         target,
@@ -199,7 +211,7 @@ def line_chart(points: Sequence[tuple[str, float]], title: str, tone: str = "acc
 
 @register.simple_tag
 def icon(name: str, size: int = 16, style: str = "") -> SafeString:
-    """A heroicon by name: micro up to 16 px, mini up to 20, outline above; decorative, so hidden from screen readers."""
+    """A heroicon by name: micro up to 16 px, mini up to 20, outline above; hidden from screen readers."""
     return _icon(str(name), int(size), str(style))
 
 
@@ -233,7 +245,7 @@ _numbers = itertools.count(1)
 
 @register.filter
 def count_of(number: int, noun: str) -> str:
-    """`{{ 3|count_of:"order" }}` gives "3 orders"; write the plural after a bar when it is irregular: "entry|entries"."""
+    """`{{ 3|count_of:"order" }}` gives "3 orders"; an irregular plural stands after a bar: "entry|entries"."""
     one, _, many = noun.partition("|")
     return f"{number:,} {one if number == 1 else many or one + 's'}"
 
@@ -254,7 +266,7 @@ def panel(
     link_text: str = "",
     flush: bool = False,
 ) -> SafeString:
-    """A bordered section with a heading: `{% panel "Lines" id="lines" %}...{% endpanel %}`; flush=True for a table inside."""
+    """A bordered section with a heading: `{% panel "Lines" id="lines" %}...{% endpanel %}`; flush for a table."""
     facts = {"content": content, "title": title, "id": id, "link": link, "link_text": link_text, "flush": flush}
     return mark_safe(render_to_string("ui/panel.html", facts))  # noqa: S308 - a rendered template
 
