@@ -59,7 +59,9 @@ def _take_one(account: SupplierAccount, name: str) -> datetime | None:
         if due - now > slack:
             return due - slack
         # Names the value that was read: of two workers one moves it, the other looks again.
-        moved = RateBucket.objects.filter(pk=bucket.pk, tat=bucket.tat).update(tat=due + timedelta(seconds=limit.interval))
+        moved = RateBucket.objects.filter(pk=bucket.pk, tat=bucket.tat).update(
+            tat=due + timedelta(seconds=limit.interval)
+        )
         if moved:
             return None
     return now + timedelta(seconds=1)

@@ -11,7 +11,9 @@ HIDDEN_INPUT = {"autocomplete": "off", "spellcheck": "false", "autocapitalize": 
 
 class AccountForm(forms.Form):
     name = forms.CharField(label="Name", max_length=80)
-    code = forms.SlugField(label="Short name", max_length=40, help_text="Small letters, digits and hyphens, such as alpha.")
+    code = forms.SlugField(
+        label="Short name", max_length=40, help_text="Small letters, digits and hyphens, such as alpha."
+    )
     dialect = forms.ChoiceField(label="Supplier", choices=DIALECTS)
     environment = forms.ChoiceField(label="Environment", choices=ENVIRONMENTS)
     base_url = forms.URLField(

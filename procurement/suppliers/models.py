@@ -88,7 +88,7 @@ class SupplierAccount(models.Model):
         return urlsplit(self.base_url).netloc
 
     def context(self, column: str) -> Context:
-        """Where a credential is sealed to: this account at this host, so that a changed address voids the key (R103)."""
+        """Where a credential is sealed to: this account at this host; a changed address voids the key (R103)."""
         return Context("supplier_account", column, str(self.pk), supplier=f"{self.dialect}@{self.host}")
 
     def open_webhook_secret(self) -> Secret:
@@ -99,7 +99,9 @@ class SupplierAccount(models.Model):
         found = {"present secret": self.open_webhook_secret()} if self.webhook_secret_sealed else {}
         if self.webhook_previous_sealed and self.webhook_previous_until and now < self.webhook_previous_until:
             context = self.context("webhook_previous")
-            found["previous secret"] = open_sealed(self.webhook_previous_sealed, purpose=Purpose.WEBHOOK, context=context)
+            found["previous secret"] = open_sealed(
+                self.webhook_previous_sealed, purpose=Purpose.WEBHOOK, context=context
+            )
         return found
 
 
@@ -123,7 +125,7 @@ class BalanceSnapshot(models.Model):
 
 
 class Exchange(models.Model):
-    """One HTTP call to a supplier and what came of it; bodies are kept with codes masked and without any key (R27, R29, R41)."""
+    """One HTTP call to a supplier and what came of it, with codes masked and without any key (R27, R29, R41)."""
 
     account = models.ForeignKey(SupplierAccount, on_delete=models.PROTECT, related_name="exchanges")
     request_id = models.UUIDField(unique=True)
@@ -200,7 +202,7 @@ class WebhookEvent(models.Model):
 
 
 class RefusedCount(models.Model):
-    """How many messages an account's webhook address refused on a day (UTC); rows are kept for the first thousand only."""
+    """How many messages an account refused on a day (UTC); rows are kept for the first thousand only."""
 
     account = models.ForeignKey(SupplierAccount, on_delete=models.PROTECT, related_name="+")
     day = models.DateField()

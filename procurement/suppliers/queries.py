@@ -13,6 +13,7 @@ from django.db.models import Count, Q, QuerySet
 from django.urls import reverse
 from django.utils import timezone
 
+from ledger.money import exponent
 from procurement.states import Status
 from procurement.suppliers.budget import Use, use_of
 from procurement.suppliers.clients.redaction import readable
@@ -20,7 +21,7 @@ from procurement.suppliers.models import BalanceSnapshot, Exchange, RefusedCount
 from procurement.suppliers.states import BEING_HANDLED, ORDER_NOT_FOUND, REFUSED_RESULTS
 from procurement.vault import Purpose, SealBroken, open_sealed
 
-CHART_DAYS = 14
+CHART_HOURS = 48
 CHART_POINTS = 60
 EXCHANGES_SHOWN = 30
 BODY_SHOWN = 64 * 1024
@@ -60,14 +61,16 @@ def _thinned(rows: list[Any]) -> list[Any]:
 
 
 def balance_lines(account: SupplierAccount) -> list[Line]:
-    """The balance of each currency over the last fourteen days, for drawing."""
-    since = timezone.now() - timedelta(days=CHART_DAYS)
+    """The balance of each currency over the last two days, for drawing."""
+    since = timezone.now() - timedelta(hours=CHART_HOURS)
     rows = BalanceSnapshot.objects.filter(account=account, taken_at__gte=since).order_by("taken_at", "pk")
     by_currency: dict[str, list[tuple[datetime, int]]] = {}
     for currency, taken_at, available in rows.values_list("currency", "taken_at", "available").iterator():
         by_currency.setdefault(currency, []).append((taken_at, available))
     return [
-        Line(currency, [(f"{at:%d %b %H:%M}", available / 100) for at, available in _thinned(found)])
+        Line(
+            currency, [(f"{at:%d %b %H:%M}", available / 10 ** exponent(currency)) for at, available in _thinned(found)]
+        )
         for currency, found in sorted(by_currency.items())
     ]
 
@@ -161,7 +164,9 @@ def events_of_order(account_id: uuid.UUID, remote_order_id: str) -> QuerySet[Web
 
 def unmatched_events(account_id: uuid.UUID, since: datetime, until: datetime) -> QuerySet[WebhookEvent]:
     """Signed messages about orders we do not know, received in [since, until): evidence for a lost answer (R58)."""
-    found = WebhookEvent.objects.filter(account_id=account_id, result=ORDER_NOT_FOUND, received_at__gte=since, received_at__lt=until)
+    found = WebhookEvent.objects.filter(
+        account_id=account_id, result=ORDER_NOT_FOUND, received_at__gte=since, received_at__lt=until
+    )
     return found.defer("body_sealed").order_by("received_at")
 
 

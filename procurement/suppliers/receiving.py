@@ -41,7 +41,9 @@ def kept_headers(headers: Mapping[str, str], signature_name: str) -> dict[str, s
     return {**kept, signature_name: signature[:16] + "…"} if signature else kept
 
 
-def new_event(account: SupplierAccount, raw: bytes, found: Judgement, headers: dict[str, str], now: datetime) -> WebhookEvent:
+def new_event(
+    account: SupplierAccount, raw: bytes, found: Judgement, headers: dict[str, str], now: datetime
+) -> WebhookEvent:
     """The row of a message; refused ones get a key of their own, so that a forgery can't take a real event's place."""
     digest = hashlib.sha256(raw).hexdigest()
     refused = found.result in REFUSED_RESULTS
@@ -59,7 +61,9 @@ def new_event(account: SupplierAccount, raw: bytes, found: Judgement, headers: d
         body_sha256=digest,
         size=len(raw),
     )
-    event.dedupe_key = f"refused:{event.pk}" if refused else f"id:{found.event_id}" if found.event_id else f"body:{digest}"
+    event.dedupe_key = (
+        f"refused:{event.pk}" if refused else f"id:{found.event_id}" if found.event_id else f"body:{digest}"
+    )
     kept = raw[:KEPT_OF_REFUSED] if refused else raw
     event.body_sealed = seal(kept, purpose=Purpose.WEBHOOK, context=event.context()) if kept else b""
     return event
@@ -131,8 +135,12 @@ def replay_event(*, by: User, event: WebhookEvent) -> None:
     """Look at the order of a kept event again. Only events whose signature was right and that were not applied."""
     check_can(by, Permission.WEBHOOK_REPLAY)
     with transaction.atomic():
-        changed = WebhookEvent.objects.filter(pk=event.pk, result__in=[BEING_HANDLED, ORDER_NOT_FOUND]).update(result=BEING_HANDLED)
+        changed = WebhookEvent.objects.filter(pk=event.pk, result__in=[BEING_HANDLED, ORDER_NOT_FOUND]).update(
+            result=BEING_HANDLED
+        )
         if not changed:
-            raise Refused("Only an event that passed every check and was not applied can be replayed. Nothing was changed.")
+            raise Refused(
+                "Only an event that passed every check and was not applied can be replayed. Nothing was changed."
+            )
         make_due(ORDER_HINT, hint_ref(event.account_id, event.remote_order_id))
         record("webhook.replayed", by=by, subject=event, account=str(event.account), order=event.remote_order_id)

@@ -1,4 +1,4 @@
-"""How a supplier signs its webhooks, as data of the account: exactly one scheme is tried, never another (custody 4.3)."""
+"""How a supplier signs its webhooks, as data of the account: exactly one scheme is tried, never another."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Scheme(BaseModel):
     prefix: str = Field("", max_length=20)
     prefix_required: bool = False
     encoding: Literal["hex", "base64"] = "hex"
-    secret_encoding: Literal["utf8", "hex", "base64"] = "utf8"
+    secret_encoding: Literal["utf8", "hex", "base64"] = "utf8"  # noqa: S105 - an encoding, no secret
     signed_content: Literal["raw_body", "canonical_without_member"] = "raw_body"
     template: Literal["{body}", "{timestamp}.{body}"] = "{body}"
     timestamp: TimestampRule = TimestampRule()

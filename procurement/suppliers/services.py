@@ -71,7 +71,14 @@ def create_account(
     try:
         with transaction.atomic():
             account.save(force_insert=True)
-            record("account.created", by=by, subject=account, dialect=dialect, environment=environment, address=account.base_url)
+            record(
+                "account.created",
+                by=by,
+                subject=account,
+                dialect=dialect,
+                environment=environment,
+                address=account.base_url,
+            )
     except IntegrityError:
         raise Refused(f"There is a supplier account with the code {code} already. Nothing was stored.") from None
     return account
@@ -96,7 +103,12 @@ def try_key(account: SupplierAccount, key: Secret, transport: httpx.BaseTranspor
 
 
 def set_api_key(
-    *, by: User | None, account: SupplierAccount, key: str | Secret, test: bool = False, transport: httpx.BaseTransport | None = None
+    *,
+    by: User | None,
+    account: SupplierAccount,
+    key: str | Secret,
+    test: bool = False,
+    transport: httpx.BaseTransport | None = None,
 ) -> None:
     """Seal a new API key in place of the old one (R100, R101, R102, R103); it is never shown again.
 
@@ -131,7 +143,9 @@ def set_webhook_secret(*, by: User | None, account: SupplierAccount, secret: str
             # The secret before is opened and sealed anew, because a sealed value opens in its own column only.
             before = fresh.open_webhook_secret()
             previous = {
-                "webhook_previous_sealed": seal(before, purpose=Purpose.WEBHOOK, context=fresh.context("webhook_previous")),
+                "webhook_previous_sealed": seal(
+                    before, purpose=Purpose.WEBHOOK, context=fresh.context("webhook_previous")
+                ),
                 "webhook_previous_until": now + PREVIOUS_SECRET_LIVES,
             }
         SupplierAccount.objects.filter(pk=account.pk).update(
@@ -156,7 +170,14 @@ def resume_account(*, by: User, account: SupplierAccount, reason: str = "") -> N
     """Let orders go to this account again (R25)."""
     check_can(by, Permission.ACCOUNT_MANAGE)
     transition(
-        account, LIVE, by=by, machine=ACCOUNT, reason=reason.strip(), paused_reason="", blocked_until=None, failures_in_row=0
+        account,
+        LIVE,
+        by=by,
+        machine=ACCOUNT,
+        reason=reason.strip(),
+        paused_reason="",
+        blocked_until=None,
+        failures_in_row=0,
     )
 
 
@@ -183,7 +204,9 @@ def _note_tier(account: SupplierAccount, reading: BalanceReading) -> None:
     record("account.tier_changed", by=None, subject=account, source="supplier", before=before, after=after)
 
 
-def store_balance(account: SupplierAccount, reading: BalanceReading, *, by: User | None = None) -> list[BalanceSnapshot]:
+def store_balance(
+    account: SupplierAccount, reading: BalanceReading, *, by: User | None = None
+) -> list[BalanceSnapshot]:
     """Keep one reading: a row for each currency, with the tier (R86)."""
     now = timezone.now()
     with transaction.atomic():
@@ -203,7 +226,9 @@ def store_balance(account: SupplierAccount, reading: BalanceReading, *, by: User
         ]
         BalanceSnapshot.objects.bulk_create(snapshots)
         if by is not None:
-            shown = ", ".join(f"{format_amount(one.available, one.currency)} {one.currency}" for one in reading.balances)
+            shown = ", ".join(
+                f"{format_amount(one.available, one.currency)} {one.currency}" for one in reading.balances
+            )
             record("account.balance_read", by=by, subject=account, balance=shown)
     return snapshots
 

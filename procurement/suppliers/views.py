@@ -25,7 +25,10 @@ from procurement.web.once import once
 
 API_KEY, WEBHOOK = "api_key", "webhook"
 CREDENTIALS = {
-    API_KEY: ("New API key", "It is tested with a balance reading first. Only if that succeeds does it replace the present key."),
+    API_KEY: (
+        "New API key",
+        "It is tested with a balance reading first. Only if that succeeds does it replace the present key.",
+    ),
     WEBHOOK: ("New webhook secret", "Messages signed with the secret before are taken for seven more days."),
 }
 
@@ -33,7 +36,8 @@ CREDENTIALS = {
 @requires(Permission.ACCOUNT_VIEW)
 def account_list(request: Request) -> HttpResponseBase:
     """Can we buy, how much is left, are the keys in order: one row for each account."""
-    return render(request, "suppliers/account_list.html", {"all_health": queries.all_health()})
+    context = {"all_health": queries.all_health(), "may_manage": may(request.user, Permission.ACCOUNT_MANAGE)}
+    return render(request, "suppliers/account_list.html", context)
 
 
 @requires(Permission.ACCOUNT_VIEW)

@@ -43,7 +43,12 @@ EVENTS: ListSpec[WebhookEvent] = ListSpec(
     default_sort="-received",
     tabs=[
         Tab("all", "All", lambda rows: rows),
-        Tab("waiting", "Not applied", lambda rows: rows.filter(result__in=[BEING_HANDLED, ORDER_NOT_FOUND]), counted=True),
+        Tab(
+            "waiting",
+            "Not applied",
+            lambda rows: rows.filter(result__in=[BEING_HANDLED, ORDER_NOT_FOUND]),
+            counted=True,
+        ),
         Tab("refused", "Refused", lambda rows: rows.filter(result__in=REFUSED_RESULTS)),
     ],
     filters=[

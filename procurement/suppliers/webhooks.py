@@ -146,7 +146,11 @@ def check_time(found: Judgement, now: datetime, scheme: Scheme) -> bool:
         return False
     age = (now - found.occurred_at).total_seconds()
     if age > rule.tolerance or age < -FUTURE_TOLERANCE:
-        found.refuse(TOO_OLD, "Time", f"Stamped {abs(age):.0f} s {'before' if age > 0 else 'after'} it came; {rule.tolerance} s are allowed")
+        found.refuse(
+            TOO_OLD,
+            "Time",
+            f"Stamped {abs(age):.0f} s {'before' if age > 0 else 'after'} it came; {rule.tolerance} s are allowed",
+        )
         return False
     found.note("Time", f"Stamped {age:.0f} s before it came; {rule.tolerance} s are allowed")
     return True
@@ -159,11 +163,15 @@ def judge(account: SupplierAccount, raw: bytes, headers: Mapping[str, str], now:
     if data is not None:
         _describe(found, data, scheme)
     stamp = stamp_of(headers, data, scheme)
-    given = given_signature(headers.get(scheme.name) if scheme.location == "header" else (data or {}).get(scheme.name), scheme)
+    given = given_signature(
+        headers.get(scheme.name) if scheme.location == "header" else (data or {}).get(scheme.name), scheme
+    )
     signed = signed_bytes(raw, data, stamp if isinstance(stamp, str) else "", scheme)
     used = matching_secret(signed, given, account.open_webhook_secrets(now), scheme.secret_encoding)
     if not used:
-        return found.refuse(BAD_SIGNATURE, "Signature", "Missing or wrong" if account.webhook_secret_sealed else "No secret is set")
+        return found.refuse(
+            BAD_SIGNATURE, "Signature", "Missing or wrong" if account.webhook_secret_sealed else "No secret is set"
+        )
     found.note("Signature", f"Fits the {used}")
     if data is None:
         return found.refuse(ERROR, "Content", "Signed, but not a JSON object within bounds")

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import httpx
 
-from procurement.suppliers.clients.alpha import AlphaClient
 from procurement.suppliers.clients.alpha import STATUSES as ALPHA_STATUSES
+from procurement.suppliers.clients.alpha import AlphaClient
 from procurement.suppliers.clients.environment import check_code_environment
 from procurement.suppliers.clients.problems import NotOffered, SupplierProblem, Throttled
 from procurement.suppliers.clients.psnb2b import STATUSES as PSNB2B_STATUSES

@@ -12,7 +12,18 @@ from procurement.suppliers import budget
 from procurement.suppliers.clients import problems
 from procurement.suppliers.clients.base import BaseClient
 from procurement.suppliers.clients.echo import Echo, as_count, as_text
-from procurement.suppliers.clients.fields import Count, Currency, Identifier, Label, Major, Message, Moment, Words, renamed, to_minor
+from procurement.suppliers.clients.fields import (
+    Count,
+    Currency,
+    Identifier,
+    Label,
+    Major,
+    Message,
+    Moment,
+    Words,
+    renamed,
+    to_minor,
+)
 from procurement.suppliers.clients.http import Call, Reply
 from procurement.suppliers.clients.strict_json import canonical
 from procurement.suppliers.clients.types import (
@@ -130,7 +141,7 @@ class AlphaClient(BaseClient):
     def list_products(self) -> tuple[ProductOffer, ...]:
         """The whole catalogue at its prices now."""
         reply = self._get(Call("products.list", "GET", self.path("products", "/products")))
-        found = self._parse(Products, self._read(reply), "the product list").products
+        found = self._parse(Products, self._read(reply), "The product list").products
         try:
             return tuple(offer(product) for product in found)
         except ValueError as error:
@@ -139,7 +150,7 @@ class AlphaClient(BaseClient):
     def read_balance(self) -> BalanceReading:
         """What is left, for each currency that is funded."""
         reply = self._get(Call("balance.read", "GET", self.path("balance", "/balance")))
-        found = self._parse(Balances, self._read(reply), "the balance").balances
+        found = self._parse(Balances, self._read(reply), "The balance").balances
         try:
             balances = tuple(
                 Balance(
@@ -197,7 +208,9 @@ class AlphaClient(BaseClient):
             total = None if found.total_cost is None else to_minor(found.total_cost, currency)
             refunded = None if found.refunded is None else to_minor(found.refunded, currency)
         except ValueError as error:
-            raise problems.Misfit(f"An amount of order {found.order_id} does not fit: {error}. Nothing was changed.") from None
+            raise problems.Misfit(
+                f"An amount of order {found.order_id} does not fit: {error}. Nothing was changed."
+            ) from None
         return RemoteOrder(
             remote_id=found.order_id,
             status=STATUSES.get(found.status, UNRECOGNISED),
@@ -216,7 +229,7 @@ class AlphaClient(BaseClient):
         """The order as the supplier sees it now; Misfit when the answer is about another order."""
         path = self.path("orders", "/orders") + "/" + quote(remote_id, safe="")
         reply = self._get(Call("orders.read", "GET", path), subject, (budget.POLLS, budget.ALL))
-        found = self._parse(Order, self._read(reply), "the order")
+        found = self._parse(Order, self._read(reply), "The order")
         self.check_same_order(found.order_id, remote_id)
         return self._order(found)
 
@@ -224,7 +237,7 @@ class AlphaClient(BaseClient):
         """The codes delivered so far; NotReady or NotFound when there are none yet."""
         path = self.path("orders", "/orders") + "/" + quote(remote_id, safe="") + self.path("delivery", "/delivery")
         reply = self._get(Call("orders.codes", "GET", path, codes_inside=True), subject)
-        found = self._parse(Delivery, self._read(reply), "the delivery")
+        found = self._parse(Delivery, self._read(reply), "The delivery")
         self.check_same_order(found.order_id, remote_id)
         return tuple(RemoteCode(Secret(one.code), one.region, None, one.serial or "") for one in found.codes)
 
@@ -234,7 +247,7 @@ class AlphaClient(BaseClient):
         for _ in range(MOST_PAGES):
             asked = {**query, "cursor": cursor} if cursor else query
             reply = self._get(Call("orders.list", "GET", self.path("orders", "/orders"), query=asked), subject)
-            page = self._parse(Orders, self._read(reply), "the list of orders")
+            page = self._parse(Orders, self._read(reply), "The list of orders")
             found.extend(self._order(order) for order in page.orders)
             if not page.next_cursor or page.next_cursor == cursor:
                 return tuple(found)
@@ -247,9 +260,15 @@ class AlphaClient(BaseClient):
 
     def find_order(self, client_order_id: str, subject: Subject = NO_SUBJECT) -> RemoteOrder | None:
         """The order that carries our reference, or None when the supplier knows none."""
-        found = [one for one in self._pages({"client_order_id": client_order_id}, subject) if one.client_order_id == client_order_id]
+        found = [
+            one
+            for one in self._pages({"client_order_id": client_order_id}, subject)
+            if one.client_order_id == client_order_id
+        ]
         if len(found) > 1:
-            raise problems.Misfit(f"The supplier lists {len(found)} orders with our reference. Nothing was changed; a person must look.")
+            raise problems.Misfit(
+                f"The supplier lists {len(found)} orders with our reference. Nothing was changed; a person must look."
+            )
         return found[0] if found else None
 
     def file_claim(

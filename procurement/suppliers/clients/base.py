@@ -16,7 +16,15 @@ from pydantic import BaseModel, ValidationError
 from procurement.suppliers import budget
 from procurement.suppliers.clients import http, problems, recording, verdicts
 from procurement.suppliers.clients.http import Call, Reply
-from procurement.suppliers.clients.types import NO_SUBJECT, ClaimReceipt, ClaimVerdict, NotPlaced, Placed, Subject, Verdict
+from procurement.suppliers.clients.types import (
+    NO_SUBJECT,
+    ClaimReceipt,
+    ClaimVerdict,
+    NotPlaced,
+    Placed,
+    Subject,
+    Verdict,
+)
 from procurement.suppliers.models import SupplierAccount
 from procurement.suppliers.states import LIVE
 from procurement.vault import Purpose, Secret, open_sealed
@@ -30,7 +38,8 @@ def misfit(error: ValidationError, purpose: str) -> problems.Misfit:
     first = error.errors(include_url=False, include_input=False, include_context=False)[0]
     field = ".".join(str(part) for part in first["loc"]) or "the whole answer"
     return problems.Misfit(
-        f"The supplier's answer to {purpose} does not fit: {field}: {first['msg']}. Nothing was stored. Check the account's settings."
+        f"{purpose} as the supplier sent it does not fit: {field}: {first['msg']}. Nothing was stored. "
+        "Check the settings of the account."
     )
 
 
@@ -39,7 +48,9 @@ class BaseClient:
 
     keyed_orders = False
 
-    def __init__(self, account: SupplierAccount, transport: httpx.BaseTransport | None = None, key: Secret | None = None) -> None:
+    def __init__(
+        self, account: SupplierAccount, transport: httpx.BaseTransport | None = None, key: Secret | None = None
+    ) -> None:
         self.account = account
         self._transport = transport
         self._key = key
@@ -52,7 +63,7 @@ class BaseClient:
         """A sandbox installation calls sandbox accounts only, and a live one live accounts only (R108)."""
         if self.account.environment != settings.ENVIRONMENT:
             raise problems.WrongEnvironment(
-                f"{self.account} is a {self.account.environment} account and this installation is for {settings.ENVIRONMENT}. "
+                f"{self.account} is a {self.account.environment} account, this installation is for {settings.ENVIRONMENT}. "
                 "Nothing was sent."
             )
 
@@ -60,7 +71,9 @@ class BaseClient:
         if self._key is not None:
             return self._key
         if not self.account.has_key:
-            raise problems.KeyRefused("This supplier account has no API key yet. Nothing was sent. An administrator can set it.")
+            raise problems.KeyRefused(
+                f"{self.account} has no API key yet. Nothing was sent. An administrator can set it."
+            )
         return open_sealed(
             self.account.api_key_sealed, purpose=Purpose.SUPPLIER_API, context=self.account.context("api_key")
         )
@@ -92,7 +105,7 @@ class BaseClient:
         wait_until = self._may_send(kinds)
         if wait_until:
             raise problems.Throttled(
-                f"No call to {self.account} is free before {wait_until:%H:%M:%S} UTC. Nothing was sent; try again then.",
+                f"No call to {self.account} is free before {wait_until:%H:%M:%S} UTC. Nothing was sent.",
                 retry_at=wait_until,
             )
         reply, wait_until = self._send(call, subject, verdicts.reading_word)
@@ -110,7 +123,9 @@ class BaseClient:
     def check_same_order(self, said: str, asked: str) -> None:
         """An answer about another order must never be taken for this one's."""
         if said != asked:
-            raise problems.Misfit(f"{self.account} answered about order {said} when asked about {asked}. Nothing was changed.")
+            raise problems.Misfit(
+                f"{self.account} answered about order {said} when asked about {asked}. Nothing was changed."
+            )
 
     def _refusal_before_sending(self) -> NotPlaced | None:
         """Why a paid order may not be sent now, before anything is."""
@@ -123,7 +138,9 @@ class BaseClient:
             return NotPlaced("no_key", sentence, False, timezone.now() + LOOK_AGAIN)
         wait_until = self._may_send((budget.ORDERS, budget.ALL))
         if wait_until:
-            sentence = f"No order may be sent before {wait_until:%H:%M:%S} UTC. Nothing was sent; the order waits its turn."
+            sentence = (
+                f"No order may be sent before {wait_until:%H:%M:%S} UTC. Nothing was sent; the order waits its turn."
+            )
             return NotPlaced("waiting_for_limit", sentence, False, wait_until)
         return None
 

@@ -15,4 +15,6 @@ def check_code_environment(account: SupplierAccount, code: Secret) -> None:
     if from_sandbox and not account.is_sandbox:
         raise WrongEnvironment(f"{account} is live but delivered a sandbox code. Nothing was stored; ask the supplier.")
     if account.is_sandbox and not from_sandbox:
-        raise WrongEnvironment(f"{account} is a sandbox but delivered a code that is not one. Nothing was stored; check its address.")
+        raise WrongEnvironment(
+            f"{account} is a sandbox but delivered a code that is not one. Nothing was stored; check its address."
+        )

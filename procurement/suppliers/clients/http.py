@@ -19,7 +19,15 @@ from django.db import connection
 
 from procurement.suppliers.clients.problems import HttpInTransaction
 from procurement.suppliers.clients.strict_json import CATALOGUE_MEMBERS, BadJson, parse
-from procurement.suppliers.clients.transport import CONNECT, LARGEST_BODY, READ, TOTAL, WRITE, Deadline, OneCallTransport
+from procurement.suppliers.clients.transport import (
+    CONNECT,
+    LARGEST_BODY,
+    READ,
+    TOTAL,
+    WRITE,
+    Deadline,
+    OneCallTransport,
+)
 from procurement.suppliers.models import SupplierAccount
 from procurement.vault import Secret
 
@@ -60,7 +68,7 @@ class Reply:
 def refuse_inside_transaction() -> None:
     """Raise HttpInTransaction when a transaction is open: a rollback would forget a call that was made.
 
-    Only the wrapper that Django's TestCase puts around a whole test is let through; a block opened inside it is refused.
+    Only the wrapper that Django's TestCase puts around a whole test is let through, a block inside it is not.
     """
     blocks = getattr(connection, "atomic_blocks", [])
     if connection.in_atomic_block and (not blocks or not all(block._from_testcase for block in blocks)):
@@ -126,11 +134,18 @@ def _read(response: httpx.Response, seen: _Progress, deadline: Deadline) -> str:
 
 
 def _exchange(
-    account: SupplierAccount, call: Call, headers: Mapping[str, str], seen: _Progress, transport: httpx.BaseTransport | None
+    account: SupplierAccount,
+    call: Call,
+    headers: Mapping[str, str],
+    seen: _Progress,
+    transport: httpx.BaseTransport | None,
 ) -> str:
     deadline = Deadline(TOTAL)
     with httpx.Client(
-        transport=transport or transport_for(account, deadline), timeout=TIMEOUT, follow_redirects=False, trust_env=False
+        transport=transport or transport_for(account, deadline),
+        timeout=TIMEOUT,
+        follow_redirects=False,
+        trust_env=False,
     ) as client:
         request = client.build_request(
             call.method,

@@ -1,4 +1,4 @@
-"""PSN:B2B: no idempotency key and no list of orders, so a lost answer to a paid order is never sent again by itself (R31)."""
+"""PSN:B2B: no idempotency key and no list of orders, so an order whose answer was lost is never sent again (R31)."""
 
 from __future__ import annotations
 
@@ -135,7 +135,7 @@ class Psnb2bClient(BaseClient):
     def list_products(self) -> tuple[ProductOffer, ...]:
         """The live inventory of all regions, with price and stock (R7)."""
         reply = self._get(Call("products.list", "GET", self.path("inventory", "/inventory")))
-        found = self._parse(Inventory, self._read(reply), "the inventory").inventory
+        found = self._parse(Inventory, self._read(reply), "The inventory").inventory
         try:
             return tuple(offer(item) for item in found)
         except ValueError as error:
@@ -144,7 +144,7 @@ class Psnb2bClient(BaseClient):
     def read_balance(self) -> BalanceReading:
         """What is left, and the volume-discount tier (R86)."""
         reply = self._get(Call("balance.read", "GET", self.path("balance", "/balance")))
-        found = self._parse(BalanceAnswer, self._read(reply), "the balance")
+        found = self._parse(BalanceAnswer, self._read(reply), "The balance")
         try:
             available = to_minor(found.balance, found.currency)
             basis_points = to_minor(found.tier.discount_percent, "USD")
@@ -189,13 +189,15 @@ class Psnb2bClient(BaseClient):
         """The order as the supplier sees it now; Misfit when the answer is about another order."""
         path = self.path("orders", "/orders") + "/" + quote(remote_id, safe="")
         reply = self._get(Call("orders.read", "GET", path), subject, (budget.POLLS, budget.ALL))
-        found = self._parse(Order, self._read(reply), "the order")
+        found = self._parse(Order, self._read(reply), "The order")
         self.check_same_order(found.id, remote_id)
         currency = found.currency or self.account.settlement_currency
         try:
             total = None if found.total is None else to_minor(found.total, currency)
         except ValueError as error:
-            raise problems.Misfit(f"The total of order {found.id} does not fit: {error}. Nothing was changed.") from None
+            raise problems.Misfit(
+                f"The total of order {found.id} does not fit: {error}. Nothing was changed."
+            ) from None
         return RemoteOrder(
             remote_id=found.id,
             status=STATUSES.get(found.status, UNRECOGNISED),
@@ -213,9 +215,11 @@ class Psnb2bClient(BaseClient):
         """The codes of a delivered order; may be read again with the same answer; NotReady before delivery (R59)."""
         path = self.path("orders", "/orders") + "/" + quote(remote_id, safe="") + self.path("codes", "/codes")
         reply = self._get(Call("orders.codes", "GET", path, codes_inside=True), subject)
-        found = self._parse(Delivery, self._read(reply), "the codes")
+        found = self._parse(Delivery, self._read(reply), "The codes")
         self.check_same_order(found.order_id, remote_id)
-        return tuple(RemoteCode(Secret(one.code), one.region, one.denomination, one.serial or "") for one in found.codes)
+        return tuple(
+            RemoteCode(Secret(one.code), one.region, one.denomination, one.serial or "") for one in found.codes
+        )
 
     def list_orders(self, created_from: datetime, created_to: datetime) -> tuple[RemoteOrder, ...] | None:
         """None: this supplier has no list of orders, which is not the same as an empty one."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import random
+import secrets
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
@@ -37,10 +37,10 @@ def wait_seconds(header: str, now: datetime) -> float | None:
 
 
 def retry_at(headers: Mapping[str, str], now: datetime) -> datetime:
-    """When to try again after 429 or 503: never before Retry-After, clamped to 1 s .. 15 min, up to 20 % later (R43)."""
+    """When to try again after 429 or 503: not before Retry-After, within 1 s .. 15 min, up to 20 % later (R43)."""
     asked = wait_seconds(headers.get("retry-after", ""), now)
     seconds = min(max(USUAL_WAIT if asked is None else asked, SHORTEST_WAIT), LONGEST_WAIT)
-    return now + timedelta(seconds=seconds * random.uniform(1.0, 1.2))
+    return now + timedelta(seconds=seconds * (1 + secrets.randbelow(200) / 1000))
 
 
 def remaining_calls(headers: Mapping[str, str]) -> int | None:
@@ -55,7 +55,9 @@ def begin(account: SupplierAccount, call: Call, reply_id: Any, subject: Subject,
         request_id=reply_id,
         purpose=call.purpose,
         method=call.method,
-        path=(call.path + ("?" + "&".join(f"{name}={value}" for name, value in call.query.items()) if call.query else ""))[:300],
+        path=(
+            call.path + ("?" + "&".join(f"{name}={value}" for name, value in call.query.items()) if call.query else "")
+        )[:300],
         subject_kind=subject[0],
         subject_id=subject[1],
         started_at=timezone.now(),
@@ -69,7 +71,10 @@ def response_id_of(reply: Reply) -> str:
     if not found and isinstance(reply.data, dict):
         error = reply.data.get("error")
         places = [reply.data, error if isinstance(error, dict) else {}]
-        found = next((str(place[name]) for place in places for name in ("request_id", "requestId", "trace") if place.get(name)), "")
+        found = next(
+            (str(place[name]) for place in places for name in ("request_id", "requestId", "trace") if place.get(name)),
+            "",
+        )
     return found[:100]
 
 
@@ -89,9 +94,11 @@ def finish(row: Exchange, call: Call, reply: Reply, *, outcome: str, duration_ms
 
 
 def note_limits(account: SupplierAccount, reply: Reply) -> datetime | None:
-    """Stop all workers until the supplier's time after 429 or 503, or when it says that no call is left; else None (R42)."""
+    """Stop all workers until the supplier's time after 429, 503 or the last call left; None to go on (R42)."""
     now = timezone.now()
-    no_calls_left = remaining_calls(reply.headers) == 0 and (wait_seconds(reply.headers.get("retry-after", ""), now) or 0) > 0
+    no_calls_left = (
+        remaining_calls(reply.headers) == 0 and (wait_seconds(reply.headers.get("retry-after", ""), now) or 0) > 0
+    )
     if reply.status not in {429, 503} and not no_calls_left:
         return None
     if reply.status == 503 and "retry-after" not in reply.headers:

@@ -10,7 +10,9 @@ from procurement.suppliers.clients.strict_json import CATALOGUE_MEMBERS, BadJson
 
 KEPT = 8_000
 MASK = "••••-••••-"
-HIDDEN_NAMES = frozenset({"pin", "serial_code", "voucher", "secret", "token", "api_key", "key", "password", "authorization", "signature"})
+HIDDEN_NAMES = frozenset(
+    {"pin", "serial_code", "voucher", "secret", "token", "api_key", "key", "password", "authorization", "signature"}
+)
 # Inside a list of codes only these may be read; a name this project does not know might hold the code.
 PLAIN_IN_CODES = frozenset({"region", "denomination", "serial", "expires_on", "currency", "delivered_at"})
 GROUPED = re.compile(r"(?<![A-Za-z0-9-])[A-Za-z0-9]{4}[- ]?[A-Za-z0-9]{4}[- ]?([A-Za-z0-9]{4})(?![A-Za-z0-9-])")
@@ -50,9 +52,9 @@ def _clean(value: Any, name: str, in_codes: bool, parent: str) -> Any:
 
 
 def readable(raw: bytes, *, hide: tuple[str, ...] = (), codes_inside: bool = False, most: int = KEPT) -> str:
-    """`raw` for the exchange log: JSON with codes masked, or text with code-like runs masked, at most `most` characters.
+    """`raw` for the exchange log, at most `most` characters, with codes and whatever looks like one masked.
 
-    `hide` are credentials to strike wherever they stand. A body that should hold codes but is no JSON is not kept at all.
+    `hide` are credentials to strike wherever they stand. A body that should hold codes but is no JSON is not kept.
     """
     if not raw:
         return ""

@@ -1,4 +1,4 @@
-"""The socket under every supplier call: one fresh connection, one deadline for the whole exchange, no proxy, no redirect."""
+"""The socket under every supplier call: one fresh connection, one deadline for all of it, no proxy, no redirect."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ class DeadlineStream(httpcore.NetworkStream):
 
 
 def public_address(host: str, port: int) -> str:
-    """The first address of `host`, refused unless every address of it is a public one (no call into our own network)."""
+    """An address of `host`; refused unless all of them are public, so that no call goes into our own network."""
     try:
         found = {str(entry[4][0]) for entry in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)}
     except OSError:
@@ -93,7 +93,7 @@ class DeadlineBackend(httpcore.NetworkBackend):
 
 
 class OneCallTransport(httpx.HTTPTransport):
-    """HTTP/1.1 over a connection of its own that is closed after one exchange. `only_public`: refuse private addresses."""
+    """HTTP/1.1 over a connection of its own, closed after one exchange; `only_public` refuses private addresses."""
 
     def __init__(self, *, only_public: bool, deadline: Deadline) -> None:
         super().__init__(verify=tls_context(), trust_env=False, http1=True, http2=False, retries=0)

@@ -31,7 +31,9 @@ def error_of(data: Any) -> tuple[str, str]:
     if not isinstance(data, dict):
         return "", ""
     errors = data.get("errors")
-    inner = data.get("error") or (errors[0] if isinstance(errors, list) and errors else None) or data.get("info") or data
+    inner = (
+        data.get("error") or (errors[0] if isinstance(errors, list) and errors else None) or data.get("info") or data
+    )
     if not isinstance(inner, dict):
         return str(inner)[:100], ""
     code = next((str(inner[name]) for name in ("code", "kind", "type") if inner.get(name)), "")
@@ -76,7 +78,8 @@ def _unknown(reply: Reply) -> Unknown:
 def _without_id(reply: Reply) -> Unknown:
     return Unknown(
         "placed_no_id",
-        "The supplier said yes but named no order id that can be read. Money was probably taken. Do not place it again.",
+        "The supplier said yes but named no order id that can be read. Money was probably taken. "
+        "Do not place it again.",
         placed_no_id=True,
     )
 
@@ -102,10 +105,13 @@ def of_order(
     if reply.status == 409:
         return Unknown(
             "conflict",
-            f"The supplier already has an order for this {'key' if keyed else 'request'} ({said(reply)}). Look it up; do not place it again.",
+            f"The supplier has an order for this {'key' if keyed else 'request'} already ({said(reply)}). "
+            "Look it up; do not place it again.",
         )
     if reply.status in PERMANENT_NO:
-        return NotPlaced(reason_code(reply), f"The supplier refused the order ({said(reply)}). No order was placed.", True)
+        return NotPlaced(
+            reason_code(reply), f"The supplier refused the order ({said(reply)}). No order was placed.", True
+        )
     return _unknown(reply)
 
 
@@ -119,7 +125,9 @@ def of_claim(
 ) -> ClaimVerdict:
     """The verdict on POST /claims: filed with an id, certainly not filed, or nobody knows."""
     if not reply.sent:
-        return ClaimRefused("not_sent", f"The supplier could not be reached ({reply.error}). No claim was filed.", False)
+        return ClaimRefused(
+            "not_sent", f"The supplier could not be reached ({reply.error}). No claim was filed.", False
+        )
     if reply.status in SUCCESS and reply.is_json:
         found = receipt(reply)
         if found:
@@ -128,15 +136,25 @@ def of_claim(
         return ClaimRefused("rate_limited", "The supplier asked to wait. No claim was filed.", False, wait_until)
     elif is_plain_answer(reply) and reply.status in PERMANENT_NO | {409}:
         permanent = reply.status not in {401, 403}
-        return ClaimRefused(reason_code(reply), f"The supplier refused the claim ({said(reply)}). No claim was filed.", permanent)
-    return ClaimUnknown(unknown_reason(reply), "The supplier gave no readable answer. Nobody knows whether the claim was filed.")
+        return ClaimRefused(
+            reason_code(reply), f"The supplier refused the claim ({said(reply)}). No claim was filed.", permanent
+        )
+    return ClaimUnknown(
+        unknown_reason(reply), "The supplier gave no readable answer. Nobody knows whether the claim was filed."
+    )
 
 
 def word(verdict: Verdict | ClaimVerdict) -> str:
     """The verdict as one word of the exchange log."""
     if isinstance(verdict, Unknown):
         return "placed, no id" if verdict.placed_no_id else "unknown"
-    words = {Placed: "placed", NotPlaced: "not placed", ClaimReceipt: "filed", ClaimRefused: "not filed", ClaimUnknown: "unknown"}
+    words = {
+        Placed: "placed",
+        NotPlaced: "not placed",
+        ClaimReceipt: "filed",
+        ClaimRefused: "not filed",
+        ClaimUnknown: "unknown",
+    }
     return words[type(verdict)]
 
 
@@ -154,7 +172,9 @@ def reading_problem(reply: Reply, wait_until: datetime | None, account: str) -> 
     if reply.status is None:
         return problems.NoAnswer(f"{account} did not answer ({reply.error}). Nothing was changed; it is tried again.")
     if reply.status == 429:
-        return problems.Throttled(f"{account} asked to wait. Nothing was changed; it is tried again.", retry_at=wait_until)
+        return problems.Throttled(
+            f"{account} asked to wait. Nothing was changed; it is tried again.", retry_at=wait_until
+        )
     if not is_plain_answer(reply) or reply.status >= 500 or reply.status < 400:
         return problems.NoAnswer(
             f"{account} gave no usable answer (status {reply.status}). Nothing was changed; it is tried again.",
@@ -162,7 +182,9 @@ def reading_problem(reply: Reply, wait_until: datetime | None, account: str) -> 
             code=code,
         )
     if reply.status in {401, 403}:
-        return problems.KeyRefused(f"{account} refuses our key. Nothing was read; an administrator must set a new one.", code=code)
+        return problems.KeyRefused(
+            f"{account} refuses our key. Nothing was read; an administrator must set a new one.", code=code
+        )
     kinds: dict[int, type[problems.RequestRefused]] = {404: problems.NotFound, 409: problems.NotReady}
     kind = kinds.get(reply.status, problems.RequestRefused)
     return kind(f"{account} refused the request ({said(reply)}). Nothing was changed.", code=code)
