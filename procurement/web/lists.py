@@ -243,8 +243,10 @@ def build_listing(request: HttpRequest, spec: ListSpec[Row], queryset: QuerySet[
 
 
 def _may_export(request: HttpRequest, spec: ListSpec[Any]) -> bool:
+    if not spec.export_permission:
+        return True
     user: Any = request.user
-    return not spec.export_permission or user.can(spec.export_permission)
+    return bool(user.can(spec.export_permission))
 
 
 def _bind(item: Filter[Any], value: str) -> BoundFilter:
