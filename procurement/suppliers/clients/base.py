@@ -63,7 +63,7 @@ class BaseClient:
         """A sandbox installation calls sandbox accounts only, and a live one live accounts only (R108)."""
         if self.account.environment != settings.ENVIRONMENT:
             raise problems.WrongEnvironment(
-                f"{self.account} is a {self.account.environment} account, this installation is for {settings.ENVIRONMENT}. "
+                f"{self.account} is a {self.account.environment} account, the installation is {settings.ENVIRONMENT}. "
                 "Nothing was sent."
             )
 

@@ -121,7 +121,8 @@ class _Progress:
 
 def _read(response: httpx.Response, seen: _Progress, deadline: Deadline) -> str:
     """Read the body into `seen`; the name of what was wrong with it, or nothing."""
-    for chunk in response.iter_raw():
+    # A mock's answer is complete from the start and can't be read as a stream.
+    for chunk in [response.content] if response.is_stream_consumed else response.iter_raw():
         seen.body += chunk
         if len(seen.body) > LARGEST_BODY:
             return "TooLarge"
@@ -206,7 +207,7 @@ def send(
     seen = _Progress()
     try:
         error, sent = _exchange(account, call, _headers(key, call, request_id), seen, transport), True
-    except (httpx.HTTPError, *CONFIGURATION_ERRORS) as problem:
+    except (httpx.HTTPError, httpx.StreamError, *CONFIGURATION_ERRORS) as problem:
         # The text of the exception is dropped: an illegal header is quoted in it, and a header holds the key.
         error, sent = type(problem).__name__, seen.sent(problem)
     data, error = _parsed(seen, error) if seen.status is not None else (None, error)
