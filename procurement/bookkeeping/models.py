@@ -32,3 +32,17 @@ class Deposit(models.Model):
 
     def __str__(self) -> str:
         return f"deposit {self.reference}"
+
+
+class Label(models.Model):
+    """What people call the thing an entry refers to: an order by its storefront id, a deposit by its reference (R83)."""
+
+    kind = models.CharField(max_length=40)
+    reference_id = models.CharField(max_length=100)
+    text = models.CharField(max_length=120, db_index=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["kind", "reference_id"], name="a_reference_has_one_name")]
+
+    def __str__(self) -> str:
+        return self.text
