@@ -81,4 +81,4 @@ def transition(
         before, obj.state, obj.version = obj.state, to, obj.version + 1
         for name, value in changes.items():
             setattr(obj, name, value)
-        record(move.event, by=by, subject=obj, reason=reason, source=source, before=before, after=to, **(facts or {}))
+        record(move.event, by=by, subject=obj, reason=reason, source=source, from_state=before, to_state=to, **(facts or {}))

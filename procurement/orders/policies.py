@@ -8,7 +8,6 @@ from datetime import timedelta
 from django.conf import settings
 from django.utils import timezone
 
-from ledger.money import format_amount
 from procurement.catalog.models import Mapping, Product
 from procurement.catalog.policies import differences
 from procurement.errors import Refused

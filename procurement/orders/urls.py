@@ -1,4 +1,22 @@
-from django.urls import URLPattern
+"""Routes of orders and their codes."""
+
+from __future__ import annotations
+
+from django.urls import path
+
+from procurement.orders.views import codes, pages
 
 app_name = "orders"
-urlpatterns: list[URLPattern] = []
+urlpatterns = [
+    path("", pages.order_list, name="order_list"),
+    path("new/", pages.order_new, name="order_new"),
+    path("place/", pages.order_place, name="order_place"),
+    path("codes/<uuid:pk>/reveal/", codes.code_reveal, name="code_reveal"),
+    path("codes/<uuid:pk>/copy/", codes.code_copy, name="code_copy"),
+    path("<uuid:pk>/", pages.order_detail, name="order_detail"),
+    path("<uuid:pk>/status/", pages.order_status, name="order_status"),
+    path("<uuid:pk>/submit/", pages.order_submit, name="order_submit"),
+    path("<uuid:pk>/withdraw/", pages.order_withdraw, name="order_withdraw"),
+    path("<uuid:pk>/cancel/", pages.order_cancel, name="order_cancel"),
+    path("<uuid:pk>/look/", pages.order_look, name="order_look"),
+]

@@ -1,0 +1,61 @@
+"""Work the orders ask for: placing, checking, and following a webhook's hint. Ids in, services called."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import datetime, timedelta
+
+from django.db.models import Q
+from django.utils import timezone
+
+from procurement.orders.models import Order
+from procurement.orders.services.placing import place_order
+from procurement.orders.services.tracking import check_order
+from procurement.orders.states import AWAITED
+from procurement.suppliers.receiving import mark_event_applied, mark_event_unmatched
+from procurement.work.models import DueWork
+from procurement.work.registry import handler, periodic
+from procurement.work.services import make_due
+
+UNKNOWN_ORDER_PATIENCE = timedelta(minutes=2)
+
+
+@handler("order.place")
+def place_order_task(ref: str) -> datetime | None:
+    return place_order(ref)
+
+
+@handler("order.check")
+def check_order_task(ref: str) -> datetime | None:
+    return check_order(ref)
+
+
+@handler("order.hint")
+def follow_hint_task(ref: str) -> datetime | None:
+    """A webhook named a remote order: read it now. An event may come before our own reply is stored, so wait a little (R58)."""
+    account_id, _, remote_id = ref.partition(":")
+    order = Order.objects.filter(account_id=account_id, remote_id=remote_id).first()
+    if order is None:
+        placing = Order.objects.filter(account_id=account_id, state__in=["placing", "unknown"])
+        recent = placing.filter(approved_at__gte=timezone.now() - UNKNOWN_ORDER_PATIENCE)
+        if recent.exists():
+            return timezone.now() + timedelta(seconds=3)
+        mark_event_unmatched(uuid.UUID(account_id), remote_id)
+        return None
+    again = check_order(str(order.pk), source="webhook")
+    mark_event_applied(uuid.UUID(account_id), remote_id)
+    if again is not None:
+        make_due("order.check", str(order.pk), at=again)
+    return None
+
+
+@periodic("orders.sweep", every=timedelta(minutes=1))
+def sweep_orders() -> None:
+    """Nothing that still moves may be without a due time: whatever lost its work row gets one again."""
+    for kind, states in (("order.place", ("approved", "placing")), ("order.check", AWAITED)):
+        due = DueWork.objects.filter(kind=kind).values_list("ref", flat=True)
+        forgotten = Order.objects.filter(Q(state__in=states)).values_list("pk", flat=True)
+        known = set(due)
+        for pk in forgotten:
+            if str(pk) not in known:
+                make_due(kind, str(pk))
