@@ -15,7 +15,7 @@ from procurement.states import Status
 
 
 class Product(models.Model):
-    """A supplier's product. `external_id` is an opaque key; region and denomination are fields of their own (R1, R6)."""
+    """A supplier's product. `external_id` is an opaque key; region and denomination are their own fields (R1, R6)."""
 
     account = models.ForeignKey("suppliers.SupplierAccount", on_delete=models.PROTECT, related_name="products")
     external_id = models.CharField(max_length=100)
@@ -62,9 +62,11 @@ class PriceObservation(models.Model):
 
 
 class CatalogReading(models.Model):
-    """How the last reading of one account's product list went; a failed one leaves the last good prices in place (R7)."""
+    """How the last reading of an account's product list went; a failed one leaves the last good prices (R7)."""
 
-    account = models.OneToOneField("suppliers.SupplierAccount", on_delete=models.CASCADE, primary_key=True, related_name="+")
+    account = models.OneToOneField(
+        "suppliers.SupplierAccount", on_delete=models.CASCADE, primary_key=True, related_name="+"
+    )
     # When the last good reading began, how many products it held, and what the latest attempt failed of.
     read_at = models.DateTimeField(null=True)
     count = models.PositiveIntegerField(default=0)

@@ -1,0 +1,1 @@
+"""A storefront's SKU list: bytes to lines (`reading`), lines to values (`rules`), values to outcomes (`judging`)."""
