@@ -35,7 +35,7 @@ class Deposit(models.Model):
 
 
 class Label(models.Model):
-    """What people call the thing an entry refers to: an order by its storefront id, a deposit by its reference (R83)."""
+    """What people call the thing an entry refers to: an order by its own id, a deposit by its reference (R83)."""
 
     kind = models.CharField(max_length=40)
     reference_id = models.CharField(max_length=100)

@@ -63,7 +63,7 @@ def amount_text(minor: int, currency: str) -> str:
 
 
 def free_balance(account_code: str, currency: str) -> int:
-    """What may still be spent, in minor units: settled + held, less charges beyond the funds; 0 if nothing was booked (R85)."""
+    """What may still be spent, in minor units: settled + held, less charges beyond the funds; 0 if unknown (R85)."""
     return settled_balance(account_code, currency) + _balances(account_code, currency).get("funds", (0, 0))[1]
 
 
@@ -128,9 +128,7 @@ def purchase(*, account_code: str, currency: str, order_id: str, label: str, amo
     booked = books.entry_by_key(f"order:{order_id}:purchase")
     if booked is not None:
         if _moved(booked, "purchases") != amount_minor:
-            raise Refused(
-                f"Another cost is already booked for {label}. Nothing was changed. Compare it with the supplier."
-            )
+            raise Refused(f"Another cost is already booked for {label}. Nothing was changed. Look at its movements.")
         return
     held, _ = _holds(order_id)
     if amount_minor == 0 and held is None:
@@ -184,16 +182,14 @@ def deposit(
     reference: str,
     note: str = "",
 ) -> Deposit:
-    """Record money the supplier credited to us, once for each of its references (R83, N8). `by=None` is the demo's setup."""
+    """Record money the supplier credited to us, once for each of its references (R83, N8). `by=None` is the system."""
     if by is not None:
         check_can(by, Permission.DEPOSIT_RECORD)
     reference = reference.strip()
     if amount_minor <= 0 or not reference:
         raise Refused("A deposit needs an amount above zero and the supplier's reference. Nothing was recorded.")
     if credited_on > timezone.now().date():
-        raise Refused(
-            "The deposit is dated in the future. Nothing was recorded. Record it once the supplier credited it."
-        )
+        raise Refused("The deposit is dated in the future. Nothing was recorded. Record it once it is credited.")
     with _refusals(), transaction.atomic():
         row = _deposit_row(by, account, amount_minor, currency, credited_on, reference, note)
         with _booking(account.code, currency, ("deposit", str(row.pk), reference)):
@@ -340,6 +336,6 @@ def _deposit_row(
     except IntegrityError:
         first = Deposit.objects.select_related("recorded_by").get(account=account, reference=reference)
         raise Refused(
-            f"{account} has a deposit {reference} already: {amount_text(first.amount_minor, first.currency)}, recorded by "
-            f"{first.recorded_by or 'the system'}. No second deposit was recorded. Check the reference."
+            f"{account} has a deposit {reference} already: {amount_text(first.amount_minor, first.currency)}, "
+            f"recorded by {first.recorded_by or 'the system'}. No second deposit was recorded. Check the reference."
         ) from None

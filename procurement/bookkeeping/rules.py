@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Rule:
-    """One kind of entry. `debit` and `credit` name accounts of a supplier account in one currency; `layer` is what moves."""
+    """One kind of entry. `debit` and `credit` name two of its four accounts; `layer` is what moves."""
 
     kind: str
     label: str
@@ -83,8 +83,8 @@ An entry names its order by `reference`, and the key names its cause, so that th
 `order:<id>:attempt:<n>`, `claim:<id>:credit`, `deposit:<id>`.
 
 Free = settled + held, and the database refuses a hold that would take it below zero. A charge that the supplier made
-although our funds do not cover it is a fact all the same: the part beyond the funds is booked to `suspense`, which shows
-in reconciliation until a deposit or refund pays it.
+although our funds do not cover it is a fact all the same: the part beyond the funds is booked to `suspense`, which
+shows in reconciliation until a deposit or refund pays it.
 """
 
 
