@@ -12,7 +12,7 @@ from django.test import Client, RequestFactory
 
 @pytest.fixture
 def rendered(rf: RequestFactory) -> Callable[..., str]:
-    """Render a template's text with the project's tags: `rendered("{% money 1 'USD' %}", path="/?sort=a", **context)`."""
+    """Render a template's text with the project's tags: `rendered("{% money 1 'USD' %}", path="/?a=b")`."""
 
     def render(text: str, *, path: str = "/", **context: Any) -> str:
         return engines["django"].from_string(text).render({"request": rf.get(path), **context})

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 from django.contrib.auth.decorators import login_not_required
 from django.contrib.auth.views import LoginView
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
 from django.shortcuts import render
 from django.urls import include, path
 
 from procurement.errors import Missing, NotAllowed, Refused, StaleState, Unavailable
 from procurement.staff.models import User
 from procurement.web.http import never_keep, render_page, see_other
+from procurement.web.lists import Filter, ListSpec, list_page
 from procurement.web.once import once
 
 ERRORS = {error.__name__: error for error in (Missing, NotAllowed, Refused, StaleState, Unavailable)}
 
 
-def overview(request: HttpRequest) -> HttpResponse:
+def overview(request: HttpRequest, **found: object) -> HttpResponse:
     return render_page(request, "base.html", "ui/notice.html", {"text": "a fragment"})
 
 
@@ -50,7 +51,67 @@ def public(request: HttpRequest) -> HttpResponse:
     return HttpResponse("public")
 
 
+CODE = "A0BC-DEFG-ZZ42"
+
+
+def code_page(request: HttpRequest) -> HttpResponse:
+    return render(request, "web_tests/code.html", CODE_BOX)
+
+
+CODE_BOX = {"id": "code-7", "last4": "ZZ42", "reveal_url": "/code/reveal/", "copy_url": "/code/copy/"}
+
+
+def code_reveal(request: HttpRequest) -> HttpResponse:
+    shown = {**CODE_BOX, "code": CODE, "hide_after": request.POST.get("seconds", 2), "hide_url": "/code/"}
+    return render(request, "ui/code_shown.html", shown)
+
+
+def code_copy(request: HttpRequest) -> HttpResponse:
+    return JsonResponse({"code": CODE})
+
+
+def people(request: HttpRequest) -> HttpResponseBase:
+    return list_page(request, PEOPLE, User.objects.all(), "web_tests/people.html")
+
+
+PEOPLE: ListSpec[User] = ListSpec(
+    noun="person",
+    nouns="people",
+    sorts={"name": ["username"]},
+    default_sort="name",
+    filters=[
+        Filter("q", "Search", lambda rows, text: rows.filter(username__icontains=text), kind="text"),
+        Filter(
+            "active",
+            "Active",
+            lambda rows, v: rows.filter(is_active=v == "yes"),
+            choices=[("yes", "Yes"), ("no", "No")],
+        ),
+    ],
+)
+
+
+def forms_page(request: HttpRequest) -> HttpResponse:
+    return render(request, "web_tests/forms.html")
+
+
+def failing(request: HttpRequest) -> HttpResponse:
+    return HttpResponse("<h1>Internal</h1>", status=500)
+
+
+def dialog(request: HttpRequest) -> HttpResponse:
+    return render(request, "ui/dialog.html", {"title": "Pause account", "consequence": "No order is sent."})
+
+
 urlpatterns = [
+    path("code/", code_page),
+    path("code/reveal/", code_reveal),
+    path("code/copy/", code_copy),
+    path("people/", people),
+    path("forms/", forms_page),
+    path("fail/", failing),
+    path("dialog/", dialog),
+    path("search/", overview, name="search"),
     path("", overview, name="overview"),
     path("", include("procurement.web.urls")),
     path("login/", LoginView.as_view(), name="login"),
