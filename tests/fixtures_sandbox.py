@@ -38,7 +38,8 @@ class SandboxServer:
     def start(self) -> None:
         command = [sys.executable, "-m", "procurement.sandbox", "serve", "--port", str(self.port)]
         environment = os.environ | {"SANDBOX_DB": str(Path(self.folder.name) / "sandbox.sqlite3")}
-        self.process = subprocess.Popen([*command, "--parent", str(os.getpid())], cwd=ROOT, env=environment)
+        command += ["--parent", str(os.getpid())]
+        self.process = subprocess.Popen(command, cwd=ROOT, env=environment, start_new_session=True)
         for _ in range(600):
             try:
                 self.control.get("health").raise_for_status()
@@ -50,9 +51,12 @@ class SandboxServer:
         raise RuntimeError("The sandbox server did not start.")
 
     def stop(self, how: int = signal.SIGTERM) -> None:
-        """End the process; SIGTERM lets requests finish, SIGQUIT does not wait for them."""
+        """End the server; SIGTERM lets requests finish, SIGQUIT does not wait, SIGKILL fells its whole group."""
         if self.process is not None:
-            self.process.send_signal(how)
+            if how == signal.SIGKILL:
+                os.killpg(self.process.pid, how)
+            else:
+                self.process.send_signal(how)
             self.process.wait(30)
             self.process = None
 
@@ -73,7 +77,7 @@ class SandboxServer:
         headers = {"Authorization": f"Bearer {key or KEYS[supplier]}", "Accept": "application/json"}
         return httpx.Client(base_url=self.url(supplier), headers=headers, timeout=30, trust_env=False)
 
-    def call(self, method: str, path: str, data: dict[str, Any] | None = None, **query: Any) -> dict[str, Any]:
+    def call(self, method: str, path: str, data: dict[str, Any] | None = None, /, **query: Any) -> dict[str, Any]:
         """One call to the controls; RuntimeError with the sandbox's sentence where it refuses."""
         response = self.control.request(method, path, json=data, params=query)
         if response.is_error:

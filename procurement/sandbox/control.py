@@ -82,7 +82,12 @@ def account(request: HttpRequest, given: dict[str, Any], supplier: str) -> dict[
 
 
 def change_account(found: Account, given: dict[str, Any]) -> None:
-    plain = {"api_keys": list, "webhook_secret": str, "webhook_url": str, "delivery_delay_seconds": (int, float)}
+    plain: dict[str, Any] = {
+        "api_keys": list,
+        "webhook_secret": str,
+        "webhook_url": str,
+        "delivery_delay_seconds": (int, float),
+    }
     unknown = sorted(set(given) - set(plain) - {"tier", "balance"})
     if unknown:
         raise ValueError(f"An account has no {', '.join(unknown)}.")

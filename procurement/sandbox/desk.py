@@ -44,7 +44,7 @@ def show(request: HttpRequest, trouble: str = "") -> HttpResponse:
         "suppliers": SUPPLIERS,
         "groups": {title: kind_rows(kinds) for title, kinds in GROUPS.items()},
         "armed": [armed_row(row) for row in Fault.objects.order_by("-id")[:50]],
-        "orders": [{"row": order, "total": money.text(order.total_minor)} for order in recent],
+        "orders": [{"row": order, "total": money.grouped(order.total_minor)} for order in recent],
         "claims": Claim.objects.select_related("code__order").order_by("-id")[:20],
         "requests": RequestLog.objects.order_by("-id")[:20],
     }
@@ -54,7 +54,7 @@ def show(request: HttpRequest, trouble: str = "") -> HttpResponse:
 def account_row(account: Account) -> dict[str, Any]:
     return {
         "account": account,
-        "balances": [(row.currency, money.text(row.minor)) for row in Balance.objects.filter(account=account)],
+        "balances": [(row.currency, money.grouped(row.minor)) for row in Balance.objects.filter(account=account)],
         "tier": money.text(account.tier_basis_points) if account.tier_name else "",
         "keys": [key[-4:] for key in account.api_keys],
         "waiting": Webhook.objects.filter(account=account, due_at__isnull=False).count(),

@@ -6,6 +6,10 @@ from __future__ import annotations
 from django.db import connection, models
 from django.db.models import Q
 
+COUNT_ON = {
+    "orders_made": "UPDATE sandbox_world SET orders_made = orders_made + %s RETURNING orders_made",
+    "codes_made": "UPDATE sandbox_world SET codes_made = codes_made + %s RETURNING codes_made",
+}
 SUPPLIERS = {"alpha": "Alpha PSN", "psnb2b": "PSN:B2B"}
 
 
@@ -31,10 +35,9 @@ class World(models.Model):
     @classmethod
     def take_numbers(cls, counter: str, count: int = 1) -> int:
         """Take `count` numbers of a counter that no other request gets; the first of them."""
-        column = cls._meta.get_field(counter).column
         with connection.cursor() as cursor:
             # One statement: the ORM would need an update and a read in a transaction.
-            cursor.execute(f"UPDATE sandbox_world SET {column} = {column} + %s RETURNING {column}", [count])  # noqa: S608
+            cursor.execute(COUNT_ON[counter], [count])
             first: int = cursor.fetchone()[0] - count
         return first
 

@@ -10,6 +10,11 @@ def text(minor: int) -> str:
     return f"{minor // 100}.{minor % 100:02d}"
 
 
+def grouped(minor: int) -> str:
+    """`4997576` as `49,975.76`, for people."""
+    return f"{minor // 100:,}.{minor % 100:02d}"
+
+
 def minor(amount: object) -> int:
     """`"46.10"` as 4610; ValueError for anything but digits with at most two decimals."""
     match = re.fullmatch(r"(\d{1,12})(?:\.(\d{1,2}))?", str(amount))

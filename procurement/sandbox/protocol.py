@@ -12,7 +12,7 @@ from django.http import HttpRequest, HttpResponse
 
 from procurement.sandbox import clock, codes, engine, limits, memory, webhooks
 from procurement.sandbox.faults import Armed
-from procurement.sandbox.models import RequestLog
+from procurement.sandbox.models import RequestLog, Webhook
 from procurement.sandbox.replies import ApiError, Call, error_reply
 
 PREFIXES = {"/alpha/v1/": "alpha", "/psnb2b/api/v1/": "psnb2b"}
@@ -36,6 +36,8 @@ class SupplierApiMiddleware:
                 response = in_json(call, self.get_response(request))
             except ApiError as error:
                 response = error_reply(call, error)
+            early = events_before_reply(call)
+        webhooks.send(early)
         response = spoil(request, call, response)
         with memory.turn:
             close_call(call, response)
@@ -55,7 +57,7 @@ def open_call(request: HttpRequest, supplier: str) -> Call:
     body = b"" if int(request.META.get("CONTENT_LENGTH") or 0) > 10_000 else request.body
     log = RequestLog(
         supplier=supplier,
-        method=request.method,
+        method=request.method or "",
         path=codes.masked(request.get_full_path())[:300],
         body=codes.masked(body.decode("utf-8", "replace"))[:2_000],
         is_order=where == "order",
@@ -103,6 +105,14 @@ def in_json(call: Call, response: HttpResponse) -> HttpResponse:
     return error_reply(call, ApiError(response.status_code, "broken", "The request could not be handled."))
 
 
+def events_before_reply(call: Call) -> list[Webhook]:
+    """The events of an order that runs to its end before its POST is answered; taken here, so the loop cannot be late."""
+    if call.order is None or call.armed.take("webhook_before_reply", product=call.order.product_key) is None:
+        return []
+    engine.advance(call.order.pk, to_the_end=True)
+    return webhooks.claim_due(order=call.order, addressed=True)
+
+
 def spoil(request: HttpRequest, call: Call, response: HttpResponse) -> HttpResponse:
     """Play the armed faults that bend the reply; what was accepted stays accepted."""
     where = "refused" if call.where == "order" and call.order is None else call.where
@@ -111,9 +121,6 @@ def spoil(request: HttpRequest, call: Call, response: HttpResponse) -> HttpRespo
     def met(kind: str) -> dict[str, object] | None:
         return call.armed.take(kind, where=where, product=product)
 
-    if call.order is not None and met("webhook_before_reply") is not None:
-        engine.advance(call.order.pk, to_the_end=True)
-        webhooks.send_due(call.order)
     if params := met("slow_answer"):
         time.sleep(float(str(params["seconds"])))
     if params := met("answer_lost"):

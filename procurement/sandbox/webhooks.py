@@ -114,10 +114,15 @@ def claim_due(*, order: Order | None = None, addressed: bool = False) -> list[We
     return mine
 
 
-def send_due(order: Order | None = None) -> list[dict[str, Any]]:
+def send_due() -> list[dict[str, Any]]:
     """Send what is due to each account's address; without an address an event waits to be collected."""
+    return send(claim_due(addressed=True))
+
+
+def send(events: list[Webhook]) -> list[dict[str, Any]]:
+    """One attempt for each claimed event, and what became of it."""
     sent = []
-    for event in claim_due(order=order, addressed=True):
+    for event in events:
         headers, body = message(event)
         try:
             response = CLIENT.post(event.account.webhook_url, content=body, headers=headers)

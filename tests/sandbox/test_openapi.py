@@ -70,3 +70,30 @@ def answer_fits(case: schemathesis.Case, sandbox: SandboxServer, supplier: str) 
         headers={"Authorization": f"Bearer {KEYS[supplier]}"},
         checks=CHECKS,
     )
+
+
+@pytest.mark.parametrize(
+    ("supplier", "operations"),
+    [
+        ("alpha", ("/products", "/balance", "/orders", "/orders/{order_id}", "/orders/{order_id}/delivery")),
+        ("psnb2b", ("/inventory", "/balance", "/orders/{id}", "/orders/{id}/codes")),
+    ],
+)
+def test_a_delivered_order_keeps_to_its_contract(
+    open_sandbox: SandboxServer, supplier: str, operations: tuple[str, ...]
+) -> None:
+    """The paths that made-up order ids never reach."""
+    schema = {"alpha": alpha, "psnb2b": psnb2b}[supplier]
+    open_sandbox.account(supplier, delivery_delay_seconds=0)
+    body = {
+        "alpha": {"product_id": "psn-gb-10", "quantity": 1, "client_order_id": "ORDER-9", "idempotency_key": "9"},
+        "psnb2b": {"region": "GB", "denomination": 10, "quantity": 1},
+    }[supplier]
+    with open_sandbox.api(supplier) as client:
+        placed = client.post("orders", json=body)
+        schema["/orders"]["POST"].validate_response(placed)
+        order_id = placed.json().get("order_id") or placed.json()["id"]
+        for path in operations:
+            answer = client.get(path.lstrip("/").replace("{order_id}", order_id).replace("{id}", order_id))
+            assert answer.status_code == 200
+            schema[path]["GET"].validate_response(answer)
