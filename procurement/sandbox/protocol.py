@@ -106,7 +106,7 @@ def in_json(call: Call, response: HttpResponse) -> HttpResponse:
 
 
 def events_before_reply(call: Call) -> list[Webhook]:
-    """The events of an order that runs to its end before its POST is answered; taken here, so the loop cannot be late."""
+    """The events of an order that runs to its end before its POST is answered, claimed before the loop can."""
     if call.order is None or call.armed.take("webhook_before_reply", product=call.order.product_key) is None:
         return []
     engine.advance(call.order.pk, to_the_end=True)
