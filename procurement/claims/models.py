@@ -9,7 +9,7 @@ from django.db import models
 from django.db.models import Q
 from django.utils import timezone
 
-from procurement.claims.states import CASE, CLAIM, OPEN_CLAIM
+from procurement.claims.states import CASE, CLAIM, OPEN_CASE, OPEN_CLAIM
 from procurement.states import Status
 
 
@@ -34,7 +34,7 @@ class Case(models.Model):
         constraints = [
             models.UniqueConstraint(
                 fields=["code"],
-                condition=Q(state__in=["todo", "waiting_customer", "waiting_supplier"]),
+                condition=Q(state__in=list(OPEN_CASE)),
                 name="one_open_case_for_each_code",
             )
         ]
@@ -50,6 +50,10 @@ class Case(models.Model):
     @property
     def status(self) -> Status:
         return CASE.statuses[self.state]
+
+    @property
+    def is_open(self) -> bool:
+        return self.state in OPEN_CASE
 
 
 class Claim(models.Model):
@@ -69,6 +73,8 @@ class Claim(models.Model):
     # API partners get priority review (R70).
     priority = models.BooleanField(default=False)
     remote_id = models.CharField(max_length=100, blank=True)
+    # Why it is not filed (yet): the supplier's refusal, or what it waits for.
+    answer = models.CharField(max_length=500, blank=True)
     window_ends = models.DateTimeField()
     drafted_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, related_name="+")
     drafted_at = models.DateTimeField(default=timezone.now)
@@ -91,3 +97,7 @@ class Claim(models.Model):
     @property
     def status(self) -> Status:
         return CLAIM.statuses[self.state]
+
+    @property
+    def is_by_hand(self) -> bool:
+        return self.method == "manual"

@@ -1,0 +1,278 @@
+"""What pages show of cases and claims. No cost is read here."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+from django.db.models import CharField, Count, F, OuterRef, Prefetch, Q, QuerySet, Subquery, Value
+from django.db.models.functions import Cast, Coalesce
+from django.utils import timezone
+
+from procurement.audit.models import AuditEvent
+from procurement.audit.queries import as_entry
+from procurement.catalog.regions import name_of
+from procurement.claims.facts import facts_of
+from procurement.claims.messages import MESSAGES, fill
+from procurement.claims.models import Case, Claim
+from procurement.claims.states import OPEN_CASE, OPEN_CLAIM
+from procurement.claims.verdict import Verdict
+from procurement.claims.window import CLAIM_WINDOW, DUE_SOON, is_open, window_ends
+from procurement.orders.models import Code, Order
+from procurement.orders.queries import face
+from procurement.orders.services.revealing import reveal_trail
+from procurement.staff.models import User
+from procurement.suppliers.models import Exchange
+from procurement.web.clock import stamp
+from procurement.web.parts import StripCell, TimelineEntry
+
+FAR = datetime(9999, 12, 31, tzinfo=UTC)
+WAITING = ("waiting_customer", "waiting_supplier")
+DONE = ("solved", "closed")
+
+
+def cases_for_list() -> QuerySet[Case]:
+    """All cases with what a row shows; `deadline_order` sorts cases without a code last."""
+    last_event = AuditEvent.objects.filter(
+        subject_kind="claims.case", subject_id=Cast(OuterRef("pk"), output_field=CharField())
+    ).order_by("-id")
+    related = ("order__account", "order__sku", "order__mapping__activated_by", "code", "owner")
+    return (
+        Case.objects.select_related(*related)
+        .prefetch_related(Prefetch("claims", Claim.objects.order_by("drafted_at")), "code__claims")
+        .annotate(deadline_order=Coalesce(F("code__available_at"), Value(FAR)), last_event_at=Subquery(last_event.values("at")[:1]))
+    )
+
+
+def case_for_page(pk: Any) -> Case:
+    """One case with everything its page names; raises Case.DoesNotExist."""
+    related = ("order__account", "order__sku", "order__product", "order__mapping__activated_by", "owner", "opened_by")
+    rows = Case.objects.select_related(*related, "code__order", "code__account")
+    return rows.prefetch_related("code__claims", claims_with_proof()).get(pk=pk)
+
+
+def claims_with_proof() -> Prefetch[str]:
+    return Prefetch("claims", Claim.objects.select_related("drafted_by", "account").order_by("-drafted_at"))
+
+
+def claim_for_page(pk: Any) -> Claim:
+    """One claim with its case, code and order; raises Claim.DoesNotExist."""
+    related = ("case__order__mapping__activated_by", "case__order__sku", "case__code", "code__order", "account", "drafted_by", "replacement__order")
+    return Claim.objects.select_related(*related).get(pk=pk)
+
+
+def due_soon(rows: QuerySet[Case]) -> QuerySet[Case]:
+    """Cases whose window closes within 48 hours and for whose code nothing was filed."""
+    now = timezone.now()
+    ends_from, ends_to = now - CLAIM_WINDOW, now - CLAIM_WINDOW + DUE_SOON
+    return rows.filter(state__in=OPEN_CASE, code__available_at__gte=ends_from, code__available_at__lte=ends_to).exclude(claims__state="filed")
+
+
+def supplier_fault(rows: QuerySet[Case]) -> QuerySet[Case]:
+    """Cases in which the supplier delivered another region or value than was ordered."""
+    other_region = ~Q(code__region="") & ~Q(code__region=F("order__region"))
+    other_face = Q(code__face_minor__isnull=False) & ~Q(code__face_minor=F("order__face_minor"))
+    return rows.filter(other_region | other_face, code__isnull=False)
+
+
+def without_account_region(rows: QuerySet[Case]) -> QuerySet[Case]:
+    return rows.filter(account_region="", state__in=OPEN_CASE)
+
+
+@dataclass(frozen=True)
+class CaseCounts:
+    """How many open cases there are, and how many of them press."""
+
+    todo: int
+    waiting: int
+    due_soon: int
+    next_deadline: datetime | None
+
+
+def case_counts() -> CaseCounts:
+    """Counts for the queue's first line and the overview."""
+    rows = Case.objects.aggregate(todo=Count("pk", filter=Q(state="todo")), waiting=Count("pk", filter=Q(state__in=WAITING)))
+    earliest = Code.objects.filter(cases__state__in=OPEN_CASE, available_at__gte=timezone.now() - CLAIM_WINDOW)
+    first = earliest.exclude(state__in=["claimed", "replaced", "credited"]).order_by("available_at").values_list("available_at", flat=True).first()
+    soon = due_soon(Case.objects.all()).count()
+    return CaseCounts(rows["todo"], rows["waiting"], soon, first + CLAIM_WINDOW if first else None)
+
+
+def cases_due_soon(limit: int = 10) -> list[Case]:
+    """The cases to look at first, nearest deadline on top."""
+    return list(due_soon(cases_for_list()).order_by("deadline_order")[:limit])
+
+
+def cases_waiting_for(user: User) -> int:
+    """How many cases wait for this person's own action."""
+    return Case.objects.filter(Q(owner=user) | Q(owner__isnull=True), state="todo").count()
+
+
+def open_case_for(code: Code) -> Case | None:
+    return Case.objects.filter(code=code, state__in=OPEN_CASE).first()
+
+
+def cases_of_order(order: Order) -> list[Case]:
+    """All cases of an order, newest first."""
+    return list(Case.objects.filter(order=order).select_related("code", "owner").order_by("-opened_at")[:20])
+
+
+def related_cases(case: Case) -> list[Case]:
+    """Other cases of the same order or the same customer order; several in one order hint at a bad batch (N14, N22)."""
+    match = Q(order=case.order)
+    if case.customer_order:
+        match |= Q(customer_order=case.customer_order)
+    return list(Case.objects.filter(match).exclude(pk=case.pk).select_related("code").order_by("-opened_at")[:10])
+
+
+def strip(case: Case, found: Verdict) -> list[StripCell]:
+    """Sold, mapped, delivered, account: each with its source, and between them same or differs, the deciding break marked."""
+    order, code = case.order, case.code
+    facts = facts_of(case)
+    sold, mapped, delivered = ((side.region, side.face) for side in (facts.sold, facts.mapped, facts.delivered))
+    cells = [
+        StripCell("Sold", words(order.sold_region, order.sold_face_minor, order.sold_currency), f"SKU {order.sku}", "Storefront"),
+        StripCell(
+            "Mapped",
+            words(order.region, order.face_minor, order.face_currency),
+            facts.mapping,
+            "Frozen on the order",
+            joined(sold, mapped),
+            found.owner in {"us", "both"},
+        ),
+    ]
+    if code is None:
+        return [*cells, StripCell("Delivered", "no code concerned", "", "Supplier", "not known")]
+    return [
+        *cells,
+        StripCell(
+            "Delivered",
+            words(code.region, code.face_minor, order.face_currency) or "no region stated",
+            stamp(code.available_at),
+            str(order.account),
+            joined(mapped, (delivered[0], delivered[1] or mapped[1])) if delivered[0] else "not known",
+            found.owner in {"supplier", "both"},
+        ),
+        StripCell(
+            "Account",
+            region_words(case.account_region) or "not asked yet",
+            "what the customer says",
+            "Customer",
+            ("same" if facts.account_region == delivered[0] else "differs") if facts.account_region and delivered[0] else "not known",
+            found.key == "account_region",
+        ),
+    ]
+
+
+def words(region: str, face_minor: int | None, currency: str) -> str:
+    value = "" if face_minor is None else face(face_minor, currency)
+    return " · ".join(filter(None, [region_words(region), value]))
+
+
+def region_words(region: str) -> str:
+    """The supplier's or customer's label with its name: `TR Türkiye`."""
+    return f"{region} {name_of(region)}".strip()
+
+
+def joined(left: object, right: object) -> Literal["same", "differs"]:
+    return "same" if left == right else "differs"
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """One thing a claim needs, and whether it is there."""
+
+    label: str
+    done: bool
+    note: str
+
+
+def evidence(case: Case) -> list[Evidence]:
+    """What the supplier asks for with a claim (N6, N13), ticked from the records."""
+    code, order = case.code, case.order
+    if code is None:
+        return [Evidence("Supplier's order id", bool(order.remote_id), order.remote_id)]
+    return [
+        Evidence("Supplier's order id", bool(order.remote_id), order.remote_id),
+        Evidence("The code, by its last four", True, f"ending {code.last4}"),
+        Evidence("Region and value ordered", True, words(order.region, order.face_minor, order.face_currency)),
+        Evidence("Region stated by the supplier", bool(code.region), region_words(code.region) or "the supplier stated none"),
+        Evidence("Time it became available", True, f"{stamp(code.available_at, seconds=True)} UTC"),
+        Evidence("Country of the customer's account", bool(case.account_region), region_words(case.account_region) or "ask the customer"),
+        Evidence("Exact error text", bool(case.error_text), "noted below" if case.error_text else "ask the customer"),
+    ]
+
+
+@dataclass(frozen=True)
+class Letter:
+    """A message filled for this case."""
+
+    key: str
+    label: str
+    text: str
+    chosen: bool
+
+
+def letters(case: Case, found: Verdict) -> list[Letter]:
+    """Every message, filled; the one that fits is chosen and first. A replacement that is ready comes before the verdict's."""
+    chosen = "replacement_ready" if has_replacement(case) else found.message
+    region = name_of(case.code.region or case.order.region) if case.code else name_of(case.order.region)
+    made = [
+        Letter(
+            message.key,
+            message.label,
+            fill(message.key, customer_order=case.customer_order or "(order number)", product=case.order.sku.title, region=region or case.order.region),
+            message.key == chosen,
+        )
+        for message in MESSAGES.values()
+    ]
+    return sorted(made, key=lambda letter: not letter.chosen)
+
+
+def has_replacement(case: Case) -> bool:
+    return any(claim.state == "replaced" for claim in case.claims.all())
+
+
+def timeline(case: Case, limit: int = 100) -> list[TimelineEntry]:
+    """The story of the case, its claims and its code, newest first."""
+    about = Q(subject_kind="claims.case", subject_id=str(case.pk))
+    claims = [str(claim.pk) for claim in case.claims.all()]
+    about |= Q(subject_kind="claims.claim", subject_id__in=claims)
+    if case.code_id:
+        about |= Q(subject_kind="orders.code", subject_id=str(case.code_id))
+    return [as_entry(event) for event in AuditEvent.objects.filter(about).order_by("-id")[:limit]]
+
+
+def claim_timeline(claim: Claim) -> list[TimelineEntry]:
+    events = AuditEvent.objects.filter(subject_kind="claims.claim", subject_id=str(claim.pk)).order_by("id")[:100]
+    return [as_entry(event) for event in events]
+
+
+def exchanges_of(claim: Claim) -> list[Exchange]:
+    """What was sent and answered, with codes masked."""
+    return list(Exchange.objects.filter(subject_kind="claims.claim", subject_id=str(claim.pk)).order_by("started_at")[:20])
+
+
+def open_claim_of(case: Case) -> Claim | None:
+    """The claim in hand, from the prefetched ones."""
+    return next((claim for claim in case.claims.all() if claim.state in OPEN_CLAIM), None)
+
+
+def latest_claim_of(case: Case) -> Claim | None:
+    return next(iter(sorted(case.claims.all(), key=lambda claim: claim.drafted_at, reverse=True)), None)
+
+
+def filed_at(claims: Sequence[Claim]) -> datetime | None:
+    """When the code was first asked for; None if it never was."""
+    return min((claim.filed_at for claim in claims if claim.filed_at), default=None)
+
+
+def seen_by(code: Code) -> list[AuditEvent]:
+    """Who saw the code and when, newest first."""
+    return reveal_trail(code)
+
+
+def window_is_open(case: Case) -> bool:
+    return case.code is not None and is_open(window_ends(case.code))
