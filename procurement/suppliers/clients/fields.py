@@ -89,7 +89,7 @@ def major_text(minor: int, currency: str) -> str:
 
 
 def renamed(data: Any, names: Mapping[str, str]) -> Any:
-    """Give assumed fields their contract names where an account's supplier calls them otherwise (settings "fields")."""
+    """Give assumed fields their contract names where the supplier uses others (settings "fields": ours -> theirs)."""
     if isinstance(data, dict):
         ours = {new: data[old] for new, old in names.items() if old in data and new not in data}
         return {key: renamed(value, names) for key, value in {**data, **ours}.items()}
