@@ -25,6 +25,7 @@ from procurement.bookkeeping.rules import (
     ACCOUNTS,
     ATTEMPT,
     CREDIT,
+    DELIVERY,
     DEPOSIT,
     HOLD,
     PURCHASE,
@@ -42,6 +43,7 @@ __all__ = [
     "amount_text",
     "as_markdown",
     "claim_credit",
+    "codes_delivered",
     "deposit",
     "failed_attempt",
     "free_balance",
@@ -209,12 +211,25 @@ def deposit(
 def failed_attempt(*, account_code: str, currency: str, order_id: str, label: str, reason: str) -> None:
     """Note an attempt that failed while nothing was held: a line without money (R83)."""
     number = books.entries_for("order", order_id).filter(kind=ATTEMPT).count() + 1
+    _note(account_code, currency, f"order:{order_id}:attempt:{number}", ATTEMPT, (order_id, label), reason)
+
+
+def codes_delivered(
+    *, account_code: str, currency: str, order_id: str, label: str, delivery_id: str, count: int, checksum: str
+) -> None:
+    """Note a delivery by its number of codes and checksum, never by a code: a line without money (R64, R83)."""
+    words = f"{count:,} {'code' if count == 1 else 'codes'}, checksum {checksum[:12]}"
+    _note(account_code, currency, f"delivery:{delivery_id}", DELIVERY, (order_id, label), words)
+
+
+def _note(account_code: str, currency: str, key: str, kind: str, order: tuple[str, str], memo: str) -> None:
+    order_id, label = order
     with _booking(account_code, currency, ("order", order_id, label)):
         services.note(
-            key=f"order:{order_id}:attempt:{number}",
+            key=key,
             account=code_of(account_code, currency, "funds"),
-            kind=ATTEMPT,
-            memo=reason,
+            kind=kind,
+            memo=memo,
             reference=("order", order_id),
         )
 

@@ -19,7 +19,7 @@ class Rule:
 
 
 HOLD, RELEASE, PURCHASE, REFUND = "hold", "release", "purchase", "refund"
-DEPOSIT, CREDIT, ATTEMPT = "deposit", "credit", "attempt"
+DEPOSIT, CREDIT, ATTEMPT, DELIVERY = "deposit", "credit", "attempt", "delivery"
 
 RULES = (
     Rule(
@@ -47,10 +47,27 @@ RULES = (
     Rule(REFUND, "Refund", "the supplier pays a failed order back", "funds", "purchases", "settled", "R72"),
     Rule(CREDIT, "Credit for a claim", "the supplier credits a claimed code", "funds", "purchases", "settled", "R72"),
     Rule(ATTEMPT, "Failed attempt", "an attempt failed while nothing was held", "none", "none", "memo on funds", "R83"),
+    Rule(
+        DELIVERY,
+        "Codes delivered",
+        "codes were stored: their number and the delivery's checksum, never a code",
+        "none",
+        "none",
+        "memo on funds",
+        "R64, R83",
+    ),
 )
 KINDS = {rule.kind: rule for rule in RULES}
-# What people mean by "failed attempts": with money set aside, or without.
-FAILED_KINDS = (RELEASE, ATTEMPT)
+
+# What a reader of the ledger looks for. A failed attempt is one with money set aside, or without.
+GROUPS = {
+    "deposits": ("Deposits", (DEPOSIT,)),
+    "orders": ("Orders paid", (PURCHASE,)),
+    "remedies": ("Refunds and credits", (REFUND, CREDIT)),
+    "holds": ("Holds", (HOLD,)),
+    "failed": ("Failed attempts", (RELEASE, ATTEMPT)),
+    "codes": ("Delivered codes", (DELIVERY,)),
+}
 
 ACCOUNTS = {
     "funds": ("funds", "our money at the supplier; may not go below zero"),
@@ -80,7 +97,7 @@ Each supplier account has these accounts in each currency, opened when first nee
 
 An entry names its order by `reference`, and the key names its cause, so that the same cause is booked once:
 `order:<id>:hold:<n>`, `order:<id>:release:<n>`, `order:<id>:purchase`, `order:<id>:refund:<paid back in all>`,
-`order:<id>:attempt:<n>`, `claim:<id>:credit`, `deposit:<id>`.
+`order:<id>:attempt:<n>`, `delivery:<id>`, `claim:<id>:credit`, `deposit:<id>`.
 
 Free = settled + held, and the database refuses a hold that would take it below zero. A charge that the supplier made
 although our funds do not cover it is a fact all the same: the part beyond the funds is booked to `suspense`, which

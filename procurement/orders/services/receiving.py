@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from ledger.money import parse_amount
 from procurement.audit.services import record
+from procurement.bookkeeping import postings
 from procurement.orders.models import Code, Delivery, Order
 from procurement.orders.states import ORDER
 from procurement.states import transition
@@ -90,6 +91,15 @@ def take_in(order: Order, remote_codes: tuple[RemoteCode, ...]) -> Intake:
         intake.fresh.append(code)
         intake.troubles += troubles_of(order, code)
     Code.objects.bulk_create(intake.fresh)
+    postings.codes_delivered(
+        account_code=order.account.code,
+        currency=order.cost_currency,
+        order_id=str(order.pk),
+        label=order.client_order_id,
+        delivery_id=str(delivery.pk),
+        count=delivery.count,
+        checksum=delivery.checksum,
+    )
     return intake
 
 
