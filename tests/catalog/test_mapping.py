@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 
 from procurement.audit.models import AuditEvent
-from procurement.catalog import queries
 from procurement.catalog.models import Mapping, Product, Sku
+from procurement.catalog.queries.offers import propose
+from procurement.catalog.queries.skus import NEEDS_WORK, sku_row, skus_for_list
 from procurement.catalog.services import (
     activate_all_exact,
     activate_mapping,
@@ -86,7 +87,7 @@ def test_different_cards_are_neither_drafted_nor_activated(
 
 def test_a_label_that_says_uk_is_the_region_gb(buyer: User, account: SupplierAccount) -> None:
     sku, product = make_sku("GB", 2000, "GBP"), make_product(account, "UK", 2000, "GBP")
-    assert queries.propose(sku) == [product]
+    assert propose(sku) == [product]
     assert draft_mapping(by=buyer, sku=sku, product=product).product.region == "UK"
 
 
@@ -216,8 +217,8 @@ def test_a_buyer_drops_a_draft_but_not_an_active_mapping(
 
 def test_an_active_mapping_whose_product_changed_is_a_conflict(sku: Sku, product: Product) -> None:
     make_mapping(sku, product)
-    assert queries.sku_row(queries.skus_for_list().get()).status.label == "Active"
+    assert sku_row(skus_for_list().get()).status.label == "Active"
     Product.objects.update(region="CA")
-    row = queries.sku_row(queries.skus_for_list().get())
+    row = sku_row(skus_for_list().get())
     assert (row.status.label, row.words) == ("Conflict", ["the SKU is sold for US, the product is for CA"])
-    assert queries.skus_for_list().filter(queries.NEEDS_WORK).count() == 1
+    assert skus_for_list().filter(NEEDS_WORK).count() == 1

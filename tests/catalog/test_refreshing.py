@@ -11,8 +11,9 @@ from django.db import connection
 from django.utils import timezone
 
 from procurement.audit.models import AuditEvent
-from procurement.catalog import queries, tasks
+from procurement.catalog import tasks
 from procurement.catalog.models import CatalogReading, PriceObservation, Product
+from procurement.catalog.queries.products import freshness
 from procurement.catalog.services import ask_refresh, refresh_products
 from procurement.errors import NotAllowed, Refused
 from procurement.staff.models import User
@@ -73,7 +74,7 @@ def test_a_failed_reading_leaves_the_last_good_prices_and_says_why(
     supplier.problem = NoAnswer("Alpha did not answer in time. Nothing was changed.")
     with pytest.raises(NoAnswer):
         refresh_products(account)
-    product, [line] = Product.objects.get(), queries.freshness()
+    product, [line] = Product.objects.get(), freshness()
     assert product.active
     assert product.cost_minor == 4620
     assert line.problem == "Alpha did not answer in time. Nothing was changed."
@@ -135,7 +136,7 @@ def test_asking_makes_every_account_due_and_calls_nobody(
     supplier.problem = AssertionError("called within the request")
     assert ask_refresh(by=buyer) == [account]
     assert list(DueWork.objects.values_list("kind", "ref")) == [("catalog.refresh", str(account.pk))]
-    assert queries.freshness()[0].waiting
+    assert freshness()[0].waiting
 
 
 def test_the_answer_to_a_wish_names_who_asked_once(
@@ -147,7 +148,7 @@ def test_the_answer_to_a_wish_names_who_asked_once(
     refresh_products(account)
     event = AuditEvent.objects.get(action="catalog.refreshed")
     assert (event.actor, event.facts["count"]) == (buyer, 1)
-    assert not any(line.waiting for line in queries.freshness() if line.account == account)
+    assert not any(line.waiting for line in freshness() if line.account == account)
 
 
 def test_support_cannot_ask_for_a_refresh(support: User, account: SupplierAccount) -> None:
@@ -176,15 +177,15 @@ def test_a_paused_account_is_not_called(account: SupplierAccount, supplier: Fake
     SupplierAccount.objects.filter(pk=account.pk).update(state="paused")
     supplier.problem = AssertionError("called")
     assert tasks.refresh_task(str(account.pk)) is None
-    assert "Paused" in queries.freshness()[0].problem
+    assert "Paused" in freshness()[0].problem
 
 
 @pytest.mark.requirement("R10")
 def test_prices_turn_stale_after_a_quarter_of_an_hour_and_old_after_a_day(account: SupplierAccount) -> None:
-    assert queries.freshness()[0].state == "never"
+    assert freshness()[0].state == "never"
     CatalogReading.objects.create(account=account, read_at=timezone.now() - timedelta(minutes=14))
-    assert queries.freshness()[0].state == "fresh"
+    assert freshness()[0].state == "fresh"
     CatalogReading.objects.update(read_at=timezone.now() - timedelta(minutes=16))
-    assert queries.freshness()[0].state == "stale"
+    assert freshness()[0].state == "stale"
     CatalogReading.objects.update(read_at=timezone.now() - timedelta(hours=25))
-    assert queries.freshness()[0].state == "old"
+    assert freshness()[0].state == "old"

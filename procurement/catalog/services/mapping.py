@@ -13,8 +13,9 @@ from django.db.models import Max
 from django.utils import timezone
 
 from procurement.audit.services import record
-from procurement.catalog import policies, queries
+from procurement.catalog import policies
 from procurement.catalog.models import Mapping, Product, Sku
+from procurement.catalog.queries.offers import Face, face_of_product, face_of_sku, offered_products
 from procurement.catalog.states import MAPPING
 from procurement.errors import DomainError, NotAllowed, StaleState
 from procurement.staff.access import check_can
@@ -63,13 +64,13 @@ def propose_all(*, by: User) -> list[Mapping]:
 
 def _missing_pairs() -> list[tuple[Sku, Product]]:
     """Each active SKU with the one exact product of an account for which it has no draft and no active mapping."""
-    offered: dict[queries.Face, dict[UUID, list[Product]]] = defaultdict(lambda: defaultdict(list))
-    for product in queries.offered_products():
-        offered[queries.face_of_product(product)][product.account_id].append(product)
+    offered: dict[Face, dict[UUID, list[Product]]] = defaultdict(lambda: defaultdict(list))
+    for product in offered_products():
+        offered[face_of_product(product)][product.account_id].append(product)
     taken = set(Mapping.objects.filter(state__in=["draft", "active"]).values_list("sku_id", "account_id"))
     pairs = []
     for sku in Sku.objects.filter(active=True).order_by("code"):
-        for account_id, products in offered.get(queries.face_of_sku(sku), {}).items():
+        for account_id, products in offered.get(face_of_sku(sku), {}).items():
             if len(products) == 1 and (sku.pk, account_id) not in taken:
                 pairs.append((sku, products[0]))
     return pairs

@@ -1,0 +1,1 @@
+"""Pages of the catalogue: products and prices, SKUs and mappings, imports of SKU lists."""
