@@ -151,8 +151,8 @@ def test_conflict_is_looked_up_and_not_repeated(alpha: SupplierAccount, psnb2b: 
         [],
         "ok",
         True,
-    ]
-    + [{"status": False, "error": {"code": "INSUFFICIENT_STOCK"}}],
+        {"status": False, "error": {"code": "INSUFFICIENT_STOCK"}},
+    ],
 )
 def test_yes_without_a_usable_id_is_an_exception(data: Any, psnb2b: SupplierAccount) -> None:
     verdict = place(psnb2b, (201, data))
