@@ -9,6 +9,7 @@ import os
 import secrets
 import shutil
 import socket
+import ssl
 import subprocess
 import sys
 import tempfile
@@ -296,6 +297,10 @@ def index_environment() -> dict[str, str]:
         value = environment.get(uv_name) or environment.get(pip_variable) or pip_setting(pip_key)
         if value:
             environment[uv_name] = value
+    paths = ssl.get_default_verify_paths()
+    if paths.cafile or (paths.capath and os.listdir(paths.capath)):
+        # The computer's own certificates, as pip uses them: behind a company's proxy uv's built-in ones do not do.
+        environment.setdefault("UV_SYSTEM_CERTS", "1")
     return environment
 
 

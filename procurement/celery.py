@@ -5,6 +5,7 @@ Without BROKER_URL the broker is a folder; see `procurement.work.broker`.
 
 from __future__ import annotations
 
+import logging
 import os
 from typing import Any
 
@@ -70,7 +71,9 @@ app.conf.update(
 
 @setup_logging.connect
 def keep_django_logging(**kwargs: object) -> None:
-    """Workers log as settings.LOGGING says; Celery would replace it, redaction included."""
+    """Workers log as settings.LOGGING says; Celery would replace it. Two lines for each tick would bury the rest."""
+    for name in ("celery.beat", "celery.worker.strategy", "celery.app.trace"):
+        logging.getLogger(name).setLevel(logging.WARNING)
 
 
 @worker_shutting_down.connect

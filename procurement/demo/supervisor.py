@@ -149,7 +149,8 @@ class Demo:
 
     def greet(self, seconds: float) -> None:
         self.say(f"\nCountersign is ready after {seconds:.0f} s: {self.plan.site}")
-        self.say(f"Supplier sandbox and its faults:  {self.plan.sandbox}/faults/\n")
+        self.say(f"The suppliers' sandbox and its faults: {self.plan.sandbox}/faults/")
+        self.say("\nSign in as")
         shown: set[str] = set()
         for login in LOGINS:
             if login.role not in shown and not self.plan.empty:
