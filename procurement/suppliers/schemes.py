@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from procurement.errors import Refused
 from procurement.suppliers.models import ALPHA, PSNB2B
+
+Name = Annotated[str, Field(min_length=1, max_length=60)]
+OptionalName = Annotated[str, Field(max_length=60)]
 
 
 class TimestampRule(BaseModel):
@@ -19,10 +22,10 @@ class TimestampRule(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     location: Literal["header", "body"] = "body"
-    name: str = Field("timestamp", min_length=1, max_length=60)
+    name: Name = "timestamp"
     format: Literal["iso", "unix_s", "unix_ms"] = "iso"
     semantics: Literal["attempt", "event"] = "attempt"
-    tolerance: int = Field(300, ge=10, le=90_000)
+    tolerance: Annotated[int, Field(ge=10, le=90_000)] = 300
 
 
 class Scheme(BaseModel):
@@ -31,18 +34,18 @@ class Scheme(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     location: Literal["header", "body"]
-    name: str = Field(min_length=1, max_length=60)
-    prefix: str = Field("", max_length=20)
+    name: Name
+    prefix: Annotated[str, Field(max_length=20)] = ""
     prefix_required: bool = False
     encoding: Literal["hex", "base64"] = "hex"
     secret_encoding: Literal["utf8", "hex", "base64"] = "utf8"  # noqa: S105 - an encoding, no secret
     signed_content: Literal["raw_body", "canonical_without_member"] = "raw_body"
     template: Literal["{body}", "{timestamp}.{body}"] = "{body}"
     timestamp: TimestampRule = TimestampRule()
-    event_id: str = Field("event_id", max_length=60)
-    event_type: str = Field("event", max_length=60)
-    order_id: str = Field("order_id", max_length=60)
-    status: str = Field("status", max_length=60)
+    event_id: OptionalName = "event_id"
+    event_type: Name = "event"
+    order_id: Name = "order_id"
+    status: Name = "status"
     trust: Literal["hint_then_poll"] = "hint_then_poll"
 
 

@@ -62,7 +62,7 @@ def account_detail(request: Request, pk: uuid.UUID) -> HttpResponseBase:
 
 @requires(Permission.ACCOUNT_MANAGE)
 @once
-def account_new(request: Request) -> HttpResponseBase:
+def account_new(request: Request) -> HttpResponse:
     """Connect a supplier account, without its credentials."""
     form = AccountForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
@@ -95,7 +95,7 @@ def _store(request: Request, account: SupplierAccount, kind: str, value: str) ->
 @never_keep
 @requires(Permission.ACCOUNT_MANAGE)
 @once
-def account_key(request: Request, pk: uuid.UUID) -> HttpResponseBase:
+def account_key(request: Request, pk: uuid.UUID) -> HttpResponse:
     """Set the API key or the webhook secret; neither is ever shown again (R100, R101)."""
     account = get_object_or_404(SupplierAccount, pk=pk)
     kind = request.POST.get("kind", "")
@@ -115,7 +115,7 @@ def account_key(request: Request, pk: uuid.UUID) -> HttpResponseBase:
 
 @requires(Permission.ACCOUNT_MANAGE)
 @once
-def account_pause(request: Request, pk: uuid.UUID) -> HttpResponseBase:
+def account_pause(request: Request, pk: uuid.UUID) -> HttpResponse:
     """Stop new orders at an account, with a reason."""
     account = get_object_or_404(SupplierAccount, pk=pk)
     form = ReasonForm(request.POST or None)

@@ -52,7 +52,8 @@ class Script(httpx.MockTransport):
     """Answers one after the other (the last one for ever) and keeps what it was asked."""
 
     def __init__(self, *answers: Answer) -> None:
-        self.answers, self.requests = list(answers), []
+        self.answers = list(answers)
+        self.requests: list[httpx.Request] = []
         super().__init__(self.answer)
 
     def answer(self, request: httpx.Request) -> httpx.Response:
@@ -74,7 +75,8 @@ class HostileServer:
     """Accepts connections and does one thing with each; `seen` holds the bytes it read."""
 
     def __init__(self, behave: Callable[[socket.socket, HostileServer], None]) -> None:
-        self.behave, self.seen = behave, []
+        self.behave = behave
+        self.seen: list[bytes] = []
         self.socket = socket.create_server(("127.0.0.1", 0))
         self.url = f"http://127.0.0.1:{self.socket.getsockname()[1]}/v1"
         self.thread = threading.Thread(target=self.run, daemon=True)

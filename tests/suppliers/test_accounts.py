@@ -237,13 +237,12 @@ class TestByItself:
 
 
 def test_balance_line_is_thinned_and_ends_with_the_last_reading(psnb2b: SupplierAccount) -> None:
-    now = timezone.now()
-    BalanceSnapshot.objects.bulk_create(
-        BalanceSnapshot(
-            account=psnb2b, currency="USD", available=100 * n, taken_at=now - timedelta(minutes=500 - n), request_id=uuid.uuid4()
+    start = timezone.now() - timedelta(minutes=500)
+    for n in range(500):
+        at = start + timedelta(minutes=n)
+        BalanceSnapshot.objects.create(
+            account=psnb2b, currency="USD", available=100 * n, taken_at=at, request_id=uuid.uuid4()
         )
-        for n in range(500)
-    )  # fmt: skip
     (line,) = queries.balance_lines(psnb2b)
     assert len(line.points) <= queries.CHART_POINTS
     assert line.points[-1][1] == 499

@@ -30,7 +30,7 @@ BALANCE = {"balance": "12.50", "currency": "USD", "tier": {"name": "T1", "discou
 
 
 @pytest.fixture
-def clock() -> Iterator[time_machine.Coordinates]:
+def clock() -> Iterator[Any]:
     with time_machine.travel(NOW, tick=False) as coordinates:
         yield coordinates
 
@@ -221,7 +221,8 @@ class TestFailuresInARow:
         assert (psnb2b.state, psnb2b.failures_in_row) == (LIVE, 0)
 
     def test_a_success_between_starts_the_count_again(self, psnb2b: SupplierAccount) -> None:
-        for answer in [(500, {})] * 4 + [(200, BALANCE)] + [(500, {})] * 4:
+        answers: list[tuple[int, Any]] = [*[(500, {})] * 4, (200, BALANCE), *[(500, {})] * 4]
+        for answer in answers:
             try:
                 read_balance(psnb2b, transport=Script(answer))
             except problems.NoAnswer:

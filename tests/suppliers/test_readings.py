@@ -97,8 +97,8 @@ def test_balances(alpha: SupplierAccount, psnb2b: SupplierAccount) -> None:
     }
     reading = client_for(alpha, Script((200, answer))).read_balance()
     assert reading.balances == (Balance("USD", 1050, 100), Balance("EUR", 700, 0))
-    answer = {"balance": "1250.00", "currency": "USD", "tier": {"name": "Silver", "discount_percent": "2.50"}}
-    reading = client_for(psnb2b, Script((200, answer))).read_balance()
+    tiered = {"balance": "1250.00", "currency": "USD", "tier": {"name": "Silver", "discount_percent": "2.50"}}
+    reading = client_for(psnb2b, Script((200, tiered))).read_balance()
     assert (reading.balances, reading.tier_name, reading.tier_discount_bp) == ((Balance("USD", 125000),), "Silver", 250)
 
 
