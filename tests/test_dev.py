@@ -95,10 +95,12 @@ def test_an_old_python_is_one_sentence(copy: Path) -> None:
 
 
 @pytest.mark.parametrize("variable", ["DATABASE_URL", "BROKER_URL"])
-def test_a_named_server_that_does_not_answer_stops_the_tests(variable: str) -> None:
+def test_a_named_server_that_does_not_answer_stops_the_tests(variable: str, monkeypatch: pytest.MonkeyPatch) -> None:
     scheme = {"DATABASE_URL": "postgresql", "BROKER_URL": "amqp"}[variable]
-    address = {"DATABASE_URL": "", "BROKER_URL": "", variable: f"{scheme}://user:secret@127.0.0.1:1/x"}
-    code, said = call("test", **address)
+    monkeypatch.delenv("DATABASE_URL", raising=False)
+    monkeypatch.delenv("BROKER_URL", raising=False)
+    monkeypatch.setenv(variable, f"{scheme}://user:secret@127.0.0.1:1/x")
+    code, said = call("test")
 
     assert (code, said) == (1, f"{variable} names 127.0.0.1:1, but nothing answers there; no test was run.")
 
