@@ -51,6 +51,24 @@ def late_request(case: Case) -> str:
     return "\n".join(lines)
 
 
+def question(case: Case) -> str:
+    """What to ask when the supplier stated no region, or the verdict stays open."""
+    if case.code is None:
+        return ""
+    lines = [
+        f"Subject: Question about order {case.order.remote_id}",
+        "",
+        "Hello,",
+        "",
+        "for one code we need to know for which region and value it was issued, and whether it is activated:",
+        "",
+        *proof(case.order, case.code),
+        "",
+        "Please answer with the region, the value and the state of this code.",
+    ]
+    return "\n".join(lines)
+
+
 def proof(order: Order, code: Code) -> list[str]:
     """The facts a supplier needs to find the code, with its own labels unchanged (R4, R66)."""
     ordered = f"{order.region} {face(order.face_minor, order.face_currency)}"

@@ -17,11 +17,12 @@ from procurement.catalog.regions import name_of
 from procurement.claims.facts import facts_of
 from procurement.claims.messages import MESSAGES, fill
 from procurement.claims.models import Case, Claim
+from procurement.claims.policies import CLAIMABLE
 from procurement.claims.states import OPEN_CASE, OPEN_CLAIM
 from procurement.claims.verdict import Verdict
 from procurement.claims.window import CLAIM_WINDOW, DUE_SOON, is_open, window_ends
 from procurement.orders.models import Code, Order
-from procurement.orders.queries import face
+from procurement.orders.queries import face, find_codes
 from procurement.orders.services.revealing import reveal_trail
 from procurement.staff.models import User
 from procurement.suppliers.models import Exchange
@@ -54,7 +55,7 @@ def case_for_page(pk: Any) -> Case:
 
 
 def claims_with_proof() -> Prefetch[str]:
-    return Prefetch("claims", Claim.objects.select_related("drafted_by", "account").order_by("-drafted_at"))
+    return Prefetch("claims", Claim.objects.select_related("drafted_by", "account", "replacement__order", "replacement__account").order_by("-drafted_at"))
 
 
 def claim_for_page(pk: Any) -> Claim:
@@ -64,10 +65,11 @@ def claim_for_page(pk: Any) -> Claim:
 
 
 def due_soon(rows: QuerySet[Case]) -> QuerySet[Case]:
-    """Cases whose window closes within 48 hours and for whose code nothing was filed."""
+    """Open cases whose window closes within 48 hours and whose code could still be claimed."""
     now = timezone.now()
     ends_from, ends_to = now - CLAIM_WINDOW, now - CLAIM_WINDOW + DUE_SOON
-    return rows.filter(state__in=OPEN_CASE, code__available_at__gte=ends_from, code__available_at__lte=ends_to).exclude(claims__state="filed")
+    pressing = rows.filter(state__in=OPEN_CASE, code__available_at__gte=ends_from, code__available_at__lte=ends_to)
+    return pressing.filter(code__state__in=CLAIMABLE)
 
 
 def supplier_fault(rows: QuerySet[Case]) -> QuerySet[Case]:
@@ -95,7 +97,7 @@ def case_counts() -> CaseCounts:
     """Counts for the queue's first line and the overview."""
     rows = Case.objects.aggregate(todo=Count("pk", filter=Q(state="todo")), waiting=Count("pk", filter=Q(state__in=WAITING)))
     earliest = Code.objects.filter(cases__state__in=OPEN_CASE, available_at__gte=timezone.now() - CLAIM_WINDOW)
-    first = earliest.exclude(state__in=["claimed", "replaced", "credited"]).order_by("available_at").values_list("available_at", flat=True).first()
+    first = earliest.filter(state__in=CLAIMABLE).order_by("available_at").values_list("available_at", flat=True).first()
     soon = due_soon(Case.objects.all()).count()
     return CaseCounts(rows["todo"], rows["waiting"], soon, first + CLAIM_WINDOW if first else None)
 
@@ -108,6 +110,32 @@ def cases_due_soon(limit: int = 10) -> list[Case]:
 def cases_waiting_for(user: User) -> int:
     """How many cases wait for this person's own action."""
     return Case.objects.filter(Q(owner=user) | Q(owner__isnull=True), state="todo").count()
+
+
+def first_deadline(order: Order) -> datetime | None:
+    """When the first of an order's codes that could still be claimed runs out of time; None when none could."""
+    codes = order.codes.filter(state__in=CLAIMABLE, available_at__gte=timezone.now() - CLAIM_WINDOW)
+    first = codes.order_by("available_at").values_list("available_at", flat=True).first()
+    return first + CLAIM_WINDOW if first else None
+
+
+@dataclass(frozen=True)
+class Found:
+    """An order, and a code of it if one was meant, that a case may be about."""
+
+    order: Order
+    code: Code | None
+
+
+def find(text: str) -> list[Found]:
+    """Codes by full code or last four, else orders by either side's id or the customer's order; at most 20."""
+    codes = find_codes(text)
+    if not codes:
+        codes = list(Code.objects.filter(customer_order__iexact=text.strip()).select_related("order", "account")[:20])
+    if codes:
+        return [Found(code.order, code) for code in codes]
+    match = Q(client_order_id__iexact=text.strip()) | Q(remote_id__iexact=text.strip())
+    return [Found(order, None) for order in Order.objects.filter(match).select_related("account")[:20]]
 
 
 def open_case_for(code: Code) -> Case | None:
