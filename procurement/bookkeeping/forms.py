@@ -41,7 +41,7 @@ class DepositForm(forms.Form):
         label="Supplier's reference",
         max_length=120,
         help_text="Invoice or transaction id. The same one can't be recorded twice.",
-        widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false", "class": "w-24"}),
+        widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false"}),
     )
     note = forms.CharField(
         label="Note",

@@ -66,13 +66,13 @@ def amount_text(minor: int, currency: str) -> str:
 
 def free_balance(account_code: str, currency: str) -> int:
     """What may still be spent, in minor units: settled + held, less charges beyond the funds; 0 if unknown (R85)."""
-    return settled_balance(account_code, currency) + _balances(account_code, currency).get("funds", (0, 0))[1]
+    balances = _balances(account_code, currency)
+    return _settled(balances) + balances.get("funds", (0, 0))[1]
 
 
 def settled_balance(account_code: str, currency: str) -> int:
     """What the supplier should hold for us, in minor units, whatever is set aside for orders."""
-    balances = _balances(account_code, currency)
-    return sum(balances.get(role, (0, 0))[0] for role in ("funds", "suspense"))
+    return _settled(_balances(account_code, currency))
 
 
 def not_enough(account_code: str, currency: str, needed_minor: int, free_minor: int) -> str:
@@ -277,6 +277,10 @@ def _balances(account_code: str, currency: str) -> dict[str, tuple[int, int]]:
     """(settled, held) of each account that is open, in one query."""
     found = books.accounts(owner=account_code, currency=currency)
     return {account.code.rpartition(":")[2]: (account.balance.settled, account.balance.held) for account in found}
+
+
+def _settled(balances: dict[str, tuple[int, int]]) -> int:
+    return sum(balances.get(name, (0, 0))[0] for name in ("funds", "suspense"))
 
 
 def _holds(order_id: str) -> tuple[Entry | None, int]:

@@ -102,6 +102,7 @@ def show_check(request: Request, form: DepositForm, refusal: str = "", status: i
     context = {
         "data": data,
         "typed": typed.items(),
+        "amount": postings.amount_text(data["amount_minor"], data["currency"]),
         "free": free,
         "free_after": free + data["amount_minor"],
         "similar": queries.similar_deposits(data["account"], data["amount_minor"], data["currency"])[:3],
