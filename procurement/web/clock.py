@@ -34,7 +34,8 @@ def day_words(at: datetime) -> str:
 def span_words(span: timedelta) -> tuple[str, str]:
     """A span short and spelled: ("5 d 3 h", "5 days 3 hours"); the two largest units, "under a minute" below one."""
     rest = int(abs(span).total_seconds())
-    short, spelled = [], []
+    short: list[str] = []
+    spelled: list[str] = []
     for sign, word, size in _UNITS:
         count, rest = divmod(rest, size)
         if count or short:

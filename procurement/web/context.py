@@ -12,6 +12,7 @@ from procurement.web.http import is_fragment
 from procurement.web.nav import navigation_for
 from procurement.web.preferences import preferences_of
 from procurement.web.request_id import current_request_id
+from procurement.web.session_end import seconds_left
 
 PRODUCT = "Countersign"
 
@@ -28,5 +29,6 @@ def shell(request: HttpRequest) -> dict[str, Any]:
         "partial": is_fragment(request),
         "navigation": SimpleLazyObject(lambda: navigation_for(user, request.path) if signed_in else []),
         "request_id": current_request_id(),
-        "session_seconds": settings.SESSION_COOKIE_AGE,
+        "session_age": settings.SESSION_COOKIE_AGE,
+        "session_seconds": seconds_left(request) if signed_in else 0,
     }

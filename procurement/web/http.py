@@ -23,13 +23,13 @@ class Request(HttpRequest):
 
     htmx: HtmxDetails
     if TYPE_CHECKING:
-        user: User  # type: ignore[assignment]
+        user: User
 
 
 def is_fragment(request: HttpRequest) -> bool:
     """True when htmx asks for a part of a page, not when it restores history."""
     htmx = getattr(request, "htmx", None)
-    return bool(htmx) and not htmx.history_restore_request and not htmx.boosted
+    return bool(htmx and not htmx.history_restore_request and not htmx.boosted)
 
 
 def render_page(

@@ -74,7 +74,7 @@ def _claim(request: HttpRequest, token: uuid.UUID) -> bool:
 
 
 def _first_result(request: HttpRequest, token: uuid.UUID) -> HttpResponse:
-    first = FormToken.objects.filter(token=token, user_id=request.user.pk, path=request.path[:500]).first()
+    first = FormToken.objects.filter(token=token, user=request.user.pk or 0, path=request.path[:500]).first()
     if first and first.result_url:
         return see_other(request, first.result_url)
     raise StaleState(

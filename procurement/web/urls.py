@@ -8,6 +8,7 @@ from procurement.web import views
 
 urlpatterns = [
     path("resume/", views.resume_form, name="resume"),
+    path("stay/", views.stay_signed_in, name="stay"),
     path("preferences/", views.preferences, name="preferences"),
     path("gallery/", views.gallery, name="gallery"),
 ]

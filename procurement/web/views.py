@@ -17,6 +17,7 @@ from procurement.web import resume
 from procurement.web.http import is_fragment, safe_next
 from procurement.web.preferences import CHOICES, COOKIE_AGE_SECONDS
 from procurement.web.request_id import current_request_id
+from procurement.web.session_end import renew
 
 HEADINGS = {
     400: "This request could not be read",
@@ -82,6 +83,14 @@ def resume_form(request: HttpRequest) -> HttpResponse:
         resume.discard(request)
         return HttpResponseRedirect(safe_next(request, "", settings.LOGIN_REDIRECT_URL))
     return render(request, "ui/resume.html", {"kept": form})
+
+
+@for_everyone
+@require_POST
+def stay_signed_in(request: HttpRequest) -> HttpResponse:
+    """Move the end of this session; the page's warning calls it."""
+    renew(request)
+    return HttpResponse(status=204)
 
 
 @login_not_required

@@ -390,30 +390,35 @@
   });
   on("htmx:beforeHistorySave", hideAll);
 
-  /* Session end: warned two minutes before, with a link that extends it. */
+  /* Session end: warned two minutes before, with a button that moves it. */
   const session = Number(document.body.dataset.session);
-  if (session > 300) {
+  if (session) {
     let ends = Date.now() + session * 1000;
-    on("htmx:afterRequest", ({ detail }) => { if (detail.successful) ends = Date.now() + session * 1000; });
+    const stay = async () => {
+      const token = one("[name=csrfmiddlewaretoken]")?.value;
+      const answer = await fetch(document.body.dataset.stay, { method: "POST", headers: { "X-CSRFToken": token }, redirect: "manual" });
+      if (!answer.ok) return complain(one("#session-end"), "You are signed out already. Copy what you typed before you leave this page.");
+      ends = Date.now() + Number(document.body.dataset.sessionAge) * 1000;
+      one("#session-end").remove();
+      say("You stay signed in");
+    };
     setInterval(() => {
       if (Date.now() < ends - 120000 || one("#session-end")) return;
       const box = document.createElement("div");
       box.id = "session-end";
       box.className = "notice";
       box.dataset.tone = "attention";
-      const link = document.createElement("a");
-      link.href = location.href;
-      link.textContent = "Stay signed in";
-      link.addEventListener("click", async (event) => {
-        event.preventDefault();
-        await fetch("/", { cache: "no-store" });
-        ends = Date.now() + session * 1000;
-        box.remove();
-      });
-      box.append("You will be signed out in 2 minutes. What you typed stays on this page until then. ", link);
+      const button = document.createElement("button");
+      button.type = "button";
+      button.className = "button secondary small";
+      button.textContent = "Stay signed in";
+      button.addEventListener("click", stay);
+      const text = document.createElement("div");
+      text.textContent = "You will be signed out in 2 minutes.";
+      box.append(text, button);
       one("#messages").append(box);
-      say(box.textContent);
-    }, 15000);
+      say(text.textContent);
+    }, 5000);
   }
 
   const start = () => {

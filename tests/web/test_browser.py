@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -16,11 +16,11 @@ Open = Callable[..., Any]
 
 
 @pytest.fixture
-def site(settings: Any, live_server: Any) -> Iterator[str]:
+def site(settings: Any, live_server: Any) -> str:
     settings.ROOT_URLCONF = "tests.web.urls"
-    settings.TEMPLATES[0]["DIRS"].append(settings.ROOT / "tests" / "web" / "templates")
-    yield live_server.url
-    settings.TEMPLATES[0]["DIRS"].pop()
+    own = settings.ROOT / "tests" / "web" / "templates"
+    settings.TEMPLATES = [{**engine, "DIRS": [*engine["DIRS"], own]} for engine in settings.TEMPLATES]
+    return str(live_server.url)
 
 
 @pytest.fixture
@@ -86,7 +86,7 @@ def test_a_revealed_code_takes_focus_and_hides_by_itself(open_at: Open) -> None:
     page.get_by_role("button", name="Reveal").click()
 
     expect(page.locator("[data-secret]")).to_have_text(CODE)
-    assert page.evaluate("document.activeElement.id") == "code-7"
+    expect(page.locator("#code-7")).to_be_focused()
     expect(page.locator("#status")).to_have_text("Code revealed")
     expect(page.locator("#code-7")).to_contain_text("••••-••••-ZZ42", timeout=5000)
     assert "A0BC" not in page.content()
@@ -140,7 +140,7 @@ def test_a_refusal_stands_beside_its_control_and_the_page_stays(open_at: Open) -
     page.locator("#refused-go").click()
 
     expect(page.locator("#refused .request-error")).to_have_text("The price rose. Nothing was approved.")
-    assert page.evaluate("document.activeElement.id") == "refused-go"
+    expect(page.locator("#refused-go")).to_be_focused()
 
 
 def test_a_failure_says_what_failed_and_is_not_swapped_in(open_at: Open) -> None:
@@ -159,18 +159,18 @@ def test_a_dialog_opens_with_focus_and_gives_it_back(open_at: Open) -> None:
     axe(page)
     page.keyboard.press("Escape")
 
-    assert page.evaluate("document.activeElement.id") == "opener"
+    expect(page.locator("#opener")).to_be_focused()
 
 
 def test_keys_search_go_and_walk_rows(open_at: Open) -> None:
     page = open_at("/people/")
     page.keyboard.press("/")
-    assert page.evaluate("document.activeElement.id") == "search"
+    expect(page.locator("#search")).to_be_focused()
     page.keyboard.type("jg")
     assert page.input_value("#search") == "jg"
     page.keyboard.press("Escape")
     page.keyboard.press("j")
-    assert page.evaluate("document.activeElement.textContent") == "ben_buyer"
+    expect(page.get_by_role("link", name="ben_buyer")).to_be_focused()
     page.keyboard.press("g")
     page.keyboard.press("o")
     page.wait_for_url("**/orders/")
@@ -185,7 +185,7 @@ def test_single_keys_can_be_switched_off(open_at: Open) -> None:
 
     assert page.evaluate("document.activeElement.id") != "search"
     page.keyboard.press("Control+k")
-    assert page.evaluate("document.activeElement.id") == "search"
+    expect(page.locator("#search")).to_be_focused()
 
 
 def test_filtering_swaps_the_rows_keeps_focus_and_says_the_count(open_at: Open, person: Any) -> None:
@@ -196,7 +196,7 @@ def test_filtering_swaps_the_rows_keeps_focus_and_says_the_count(open_at: Open, 
 
     expect(page.locator("#list-count")).to_have_text("2 people")
     expect(page.locator("#status")).to_have_text("2 people")
-    assert page.evaluate("document.activeElement.id") == "f-q"
+    expect(page.locator("#f-q")).to_be_focused()
     assert page.url.endswith("/people/?sort=-name&q=ann")
     page.reload()
     expect(page.locator("#list-count")).to_have_text("2 people")
@@ -239,3 +239,15 @@ def test_a_page_loads_few_and_small_files(open_at: Open) -> None:
     files = page.evaluate("performance.getEntriesByType('resource').map(e => e.name.split('/').pop())")
 
     assert len(files) <= 4
+
+
+def test_the_end_of_the_session_is_announced_and_can_be_moved(open_at: Open) -> None:
+    page = open_at("/forms/")
+    page.clock.install()
+    page.reload()
+    page.clock.fast_forward("09:58:30")
+    page.clock.run_for(6000)
+    expect(page.locator("#session-end")).to_contain_text("You will be signed out in 2 minutes.")
+    page.get_by_role("button", name="Stay signed in").click()
+
+    expect(page.locator("#session-end")).to_have_count(0)

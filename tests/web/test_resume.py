@@ -96,3 +96,18 @@ def test_htmx_is_sent_to_sign_in_as_a_whole_page(ana: User) -> None:
 
 def test_pages_open_to_all_are_left_alone(shell_urls: None) -> None:
     assert Client().post("/public/", {"note": "x"}).content == b"public"
+
+
+def test_staying_signed_in_moves_the_end_of_the_session(ana: User, settings: Any) -> None:
+    client = Client()
+    with time_machine.travel(datetime.now(UTC) - timedelta(hours=9, minutes=59)):
+        sign_in(client)
+    assert 0 < int(session_end_of(client)) <= 60
+
+    assert client.post("/stay/").status_code == 204
+    assert int(session_end_of(client)) > settings.SESSION_COOKIE_AGE - 5
+
+
+def session_end_of(client: Client) -> str:
+    page = client.get("/").content.decode()
+    return page.split('data-session="', 1)[1].split('"', 1)[0]

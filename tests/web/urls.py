@@ -36,7 +36,7 @@ def save(request: HttpRequest) -> HttpResponse:
         return render(request, "ui/notice.html", {"text": "Write a note."}, status=422)
     if note == "crash":
         raise Refused("The note was not saved.")
-    User.objects.filter(pk=request.user.pk).update(display_name=note)
+    User.objects.filter(username=request.user.get_username()).update(display_name=note)
     User.objects.create(username=f"{note}-{User.objects.count()}", display_name=note)
     return see_other(request, f"/saved/{note}/")
 
