@@ -14,7 +14,7 @@ from procurement.catalog import pricing
 from procurement.catalog.models import Mapping, Product, Sku
 from procurement.catalog.queries.offers import accounts_here, products_here
 from procurement.catalog.queries.skus import NEEDS_WORK
-from procurement.catalog.regions import REGIONS, name_of, spellings
+from procurement.catalog.regions import REGION_RANKS, REGIONS, name_of
 from procurement.staff.permissions import Permission
 from procurement.web.lists import Column, Filter, ListSpec, Tab
 
@@ -110,8 +110,7 @@ COST_COLUMNS: list[Column[Product]] = [
 def region_tabs() -> list[Tab[Product]]:
     """All, then each region on offer in the storefront's order, then what is not offered any more."""
     offered = set(products_here().filter(active=True).values_list("region", flat=True))
-    known = [label for code in REGIONS for label in spellings(code) if label in offered]
-    labels = known + sorted(offered - set(known))
+    labels = sorted(offered, key=lambda label: (REGION_RANKS.get(label, len(REGION_RANKS)), label))
     tabs = [_tab("all", "All", Q(active=True))]
     tabs += [_tab(label.lower(), label, Q(active=True, region=label)) for label in labels]
     return [*tabs, _tab("gone", "Not offered", Q(active=False))]
@@ -124,9 +123,9 @@ def _tab(name: str, label: str, condition: Q) -> Tab[Product]:
 def product_spec(with_cost: bool) -> ListSpec[Product]:
     """Without the permission, cost is neither shown nor filtered, sorted or exported."""
     sorts = {
-        "region": ["region", "currency", "denomination_minor", "account__name"],
+        "region": ["region_rank", "region", "currency", "denomination_minor", "account__name"],
         "face": ["denomination_minor"],
-        "supplier": ["account__name", "region", "denomination_minor"],
+        "supplier": ["account__name", "region_rank", "region", "denomination_minor"],
         "stock": ["stock"],
     }
     costs = {"cost": ["cost_minor"], "changed": ["changed_at"]}
@@ -169,7 +168,7 @@ def _open_mappings(sku: Sku, state: str) -> str:
 SKUS: ListSpec[Sku] = ListSpec(
     noun="SKU",
     nouns="SKUs",
-    sorts={"sku": ["code"], "face": ["region", "currency", "face_minor"], "updated": ["updated_at"]},
+    sorts={"sku": ["code"], "face": ["region_rank", "region", "currency", "face_minor"], "updated": ["updated_at"]},
     default_sort="face",
     tabs=[
         Tab("needs", "Needs work", lambda rows: rows.filter(NEEDS_WORK), counted=True),

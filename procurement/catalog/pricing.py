@@ -12,9 +12,21 @@ from ledger.money import format_amount
 from procurement.catalog.models import Product
 
 # Neighbours of one region and supplier lie within a few percent of each other; a copied cost lies far off.
-OUT_OF_LINE = Fraction(10, 100)
+MOST_OFF = Fraction(10, 100)
 NEIGHBOURS = 2
 LOW_STOCK, PLENTY = 10, 120
+
+
+@dataclass(frozen=True)
+class Oddity:
+    """A word about a cost. Some regions cost more than their face value everywhere, so that alone asks for nothing."""
+
+    label: str
+    tone: str
+
+
+ABOVE_FACE = Oddity("Cost above face", "neutral")
+OUT_OF_LINE = Oddity("Cost out of line", "attention")
 
 
 @dataclass(frozen=True)
@@ -67,8 +79,8 @@ def ratio(product: Product) -> Fraction | None:
     return Fraction(product.cost_minor, product.denomination_minor)
 
 
-def oddities(product: Product, peers: Iterable[Product]) -> list[str]:
-    """Words of warning about a cost: above the face value, or more than 10 % off its nearest denominations.
+def oddities(product: Product, peers: Iterable[Product]) -> list[Oddity]:
+    """What is odd about a cost: above the face value, or more than 10 % off its nearest denominations.
 
     `peers` are the other products of the same supplier, region and currencies; fewer than two of them prove nothing.
     """
@@ -77,10 +89,10 @@ def oddities(product: Product, peers: Iterable[Product]) -> list[str]:
         return []
     found = []
     if product.cost_currency == product.currency and own > 1:
-        found.append("Cost above face")
+        found.append(ABOVE_FACE)
     usual = usual_ratio(product, peers)
-    if usual and abs(own - usual) > usual * OUT_OF_LINE:
-        found.append("Cost out of line")
+    if usual and abs(own - usual) > usual * MOST_OFF:
+        found.append(OUT_OF_LINE)
     return found
 
 

@@ -59,6 +59,9 @@ NO_REGIONS = {
     "WW": "WW is no region: every card works in one region only",
     "GCC": "GCC is no region: a card works in one Gulf country only, such as AE or SA",
 }
+# Every label a supplier may use, in the order in which pages list regions.
+REGION_RANKS = {code: rank for rank, code in enumerate(REGIONS)}
+REGION_RANKS |= {alias: REGION_RANKS[code] for alias, code in ALIASES.items()}
 
 
 def canonical(label: str) -> str:

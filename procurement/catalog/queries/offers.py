@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from django.conf import settings
-from django.db.models import QuerySet
+from django.db.models import Case, QuerySet, Value, When
 
 from procurement.catalog.models import Product, Sku
-from procurement.catalog.regions import canonical, spellings
+from procurement.catalog.regions import REGION_RANKS, canonical, spellings
 from procurement.suppliers.models import SupplierAccount
 
 Face = tuple[str, str, int]
@@ -18,6 +18,12 @@ def face_of_product(product: Product) -> Face:
 
 def face_of_sku(sku: Sku) -> Face:
     return canonical(sku.region), sku.currency, sku.face_minor
+
+
+def region_rank() -> Case:
+    """Regions in the storefront's order, labels nobody knows last."""
+    known = [When(region=label, then=Value(rank)) for label, rank in REGION_RANKS.items()]
+    return Case(*known, default=Value(len(REGION_RANKS)))
 
 
 def accounts_here() -> QuerySet[SupplierAccount]:

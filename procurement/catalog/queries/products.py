@@ -13,8 +13,8 @@ from django.utils import timezone
 
 from procurement.catalog import pricing
 from procurement.catalog.models import CatalogReading, Mapping, PriceObservation, Product
-from procurement.catalog.pricing import Change
-from procurement.catalog.queries.offers import accounts_here, products_here
+from procurement.catalog.pricing import Change, Oddity
+from procurement.catalog.queries.offers import accounts_here, products_here, region_rank
 from procurement.catalog.regions import canonical, spellings
 from procurement.suppliers.models import SupplierAccount
 
@@ -74,7 +74,7 @@ class ProductRow:
     stock: str
     share: str
     change: Change | None
-    oddities: list[str]
+    oddities: list[Oddity]
     mappings: list[Mapping]
 
     @property
@@ -91,6 +91,7 @@ def products_for_list() -> QuerySet[Product]:
         .annotate(
             changed_at=Subquery(observed.values("observed_at")[:1]),
             cost_before=Subquery(observed.values("cost_minor")[1:2]),
+            region_rank=region_rank(),
             currency_before=Subquery(observed.values("cost_currency")[1:2]),
         )
         .prefetch_related(Prefetch("mappings", queryset=active))

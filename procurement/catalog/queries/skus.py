@@ -12,6 +12,7 @@ from django.db.models.functions import Upper
 from ledger.money import format_amount
 from procurement.catalog import policies
 from procurement.catalog.models import Mapping, Product, Sku
+from procurement.catalog.queries.offers import region_rank
 from procurement.catalog.regions import ALIASES, canonical
 from procurement.errors import DomainError
 from procurement.staff.models import User
@@ -55,6 +56,7 @@ def skus_for_list() -> QuerySet[Sku]:
     related = ("product", "account", "drafted_by", "activated_by")
     open_ones = Mapping.objects.exclude(state="retired").select_related(*related).order_by("account__name", "number")
     return Sku.objects.annotate(
+        region_rank=region_rank(),
         has_active=Exists(own.filter(state="active")),
         has_draft=Exists(own.filter(state="draft")),
         has_conflict=Exists(conflicting_mappings().filter(sku=OuterRef("pk"))),

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 from django.contrib import messages
 from django.http import HttpResponse, HttpResponseBase
 from django.shortcuts import render
-from django.utils.timezone import localtime
 from django.views.decorators.http import require_GET, require_POST
 
 from procurement.audit.queries import timeline_for
@@ -20,6 +21,9 @@ from procurement.staff.permissions import Permission
 from procurement.web.http import Request, see_other
 from procurement.web.lists import build_listing, in_words, list_page
 
+# Views that hold more than one region.
+MIXED = ("all", "gone")
+
 
 @requires(Permission.CATALOG_VIEW)
 @require_GET
@@ -33,7 +37,8 @@ def product_list(request: Request) -> HttpResponseBase:
     context = {
         "listing": listing,
         "rows": queries.product_rows(listing.rows),
-        "grouped": listing.sort == "region",
+        "grouped": listing.sort == "region" and listing.view in MIXED,
+        "with_region": listing.sort != "region" and listing.view in MIXED,
         "with_cost": with_cost,
         "may_order": may(request.user, Permission.ORDER_CREATE),
         "may_refresh": may(request.user, Permission.CATALOG_REFRESH),
@@ -60,7 +65,7 @@ def product_detail(request: Request, pk: int) -> HttpResponse:
     history = queries.price_history(product) if with_cost else []
     alternatives = queries.same_face(product)
     context = {
-        "product": product,
+        "item": product,
         "row": next(row for row in alternatives if row.product.pk == product.pk),
         "alternatives": alternatives,
         "history": history,
@@ -79,8 +84,12 @@ def _points(product: Product, history: list[queries.PricePoint]) -> list[tuple[s
     ]
     if len(seen) < 2 or product.read_at is None:
         return []
-    points = [(f"{localtime(one.observed_at):%d %b}", major(one.cost_minor, one.cost_currency)) for one in seen]
-    return [*points, (f"{localtime(product.read_at):%d %b}", major(product.cost_minor or 0, product.cost_currency))]
+    points = [(_day(one.observed_at), major(one.cost_minor, one.cost_currency)) for one in seen]
+    return [*points, (_day(product.read_at), major(product.cost_minor or 0, product.cost_currency))]
+
+
+def _day(at: datetime) -> str:
+    return f"{at.astimezone(UTC).day} {at.astimezone(UTC):%b}"
 
 
 @requires(Permission.CATALOG_REFRESH)
