@@ -174,7 +174,9 @@ def test_what_is_certainly_not_placed(dialect: str, sandbox: SandboxServer) -> N
         assert (verdict.reason_code, verdict.permanent) == (code, permanent)
         SupplierAccount.objects.filter(pk=account.pk).update(blocked_until=None)
     sandbox.account(dialect, balance={"USD": "0.50"})
-    sandbox.arm(dialect, "stock_gone", count=0)
+    poor = client.place_order(client.prepare_order(request_for(in_stock(account))))
+    assert isinstance(poor, NotPlaced)
+    assert (poor.reason_code, poor.permanent) == ("insufficient_balance", True)
     assert sandbox.orders() == []
 
 
@@ -187,15 +189,25 @@ def test_wrong_key_is_refused_and_takes_the_account_out_of_use(dialect: str, san
     assert account.state == "key_refused"
 
 
+@pytest.mark.requirement("R59")
+@DIALECTS
+def test_codes_of_an_undelivered_order_are_not_there_yet(dialect: str, sandbox: SandboxServer) -> None:
+    sandbox.account(dialect, delivery_delay_seconds=3600)
+    account = connect(sandbox, dialect)
+    client = client_for(account)
+    placed = client.place_order(client.prepare_order(request_for(in_stock(account))))
+    assert isinstance(placed, Placed)
+    with pytest.raises((problems.NotReady, problems.NotFound)):
+        client.read_codes(placed.remote_id)
+    assert client.read_order(placed.remote_id).status == "processing"
+
+
 @pytest.mark.requirement("R67", "R71")
 def test_claims_at_psnb2b(sandbox: SandboxServer) -> None:
     account = connect(sandbox, "psnb2b")
     client = client_for(account)
     placed = client.place_order(client.prepare_order(request_for(in_stock(account))))
     assert isinstance(placed, Placed)
-    with pytest.raises(problems.NotReady):
-        client.read_codes(placed.remote_id)
-    sandbox.advance()
     code = client.read_codes(placed.remote_id)[0].code
     assert isinstance(client.file_claim(placed.remote_id, code, "invalid", "not recognised"), ClaimReceipt)
     second = client.file_claim(placed.remote_id, code, "invalid")
