@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime
+from typing import Any
 
 import pytest
 from django.utils import timezone
@@ -14,7 +15,7 @@ from procurement.suppliers.clients.types import ProductOffer
 from procurement.suppliers.models import SupplierAccount
 
 
-def make_account(code: str = "alpha", **fields: object) -> SupplierAccount:
+def make_account(code: str = "alpha", **fields: Any) -> SupplierAccount:
     facts = {"name": code.title(), "dialect": "alpha", "base_url": "http://127.0.0.1:9", "settlement_currency": "USD"}
     return SupplierAccount.objects.create(code=code, **(facts | fields))
 
@@ -66,10 +67,10 @@ def make_mapping(sku: Sku, product: Product, state: str = "active", drafted_by: 
 def offer(
     key: str = "psn-us-50", region: str = "US", face: int = 5000, cost: int = 4620, **fields: object
 ) -> ProductOffer:
-    facts: dict[str, object] = {"currency": "USD", "cost_currency": "USD", "stock": 100}
+    facts: dict[str, Any] = {"currency": "USD", "cost_currency": "USD", "stock": 100}
     return ProductOffer(
         external_id=key, name=f"PSN {key}", region=region, denomination=face, unit_cost=cost, **(facts | fields)
-    )  # type: ignore[arg-type]
+    )
 
 
 class FakeSupplier:
