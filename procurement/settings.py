@@ -90,7 +90,11 @@ HTTPS = SITE_URL.startswith("https://")
 CSRF_TRUSTED_ORIGINS = [SITE_URL]
 
 MASTER_KEY = env("COUNTERSIGN_MASTER_KEY")
-MASTER_KEY_FILE = env("COUNTERSIGN_MASTER_KEY_FILE")
+# The demo keeps its key in the data folder; commands run beside it find it there.
+DEMO_KEY = DATA_DIR / "master.key"
+MASTER_KEY_FILE = env("COUNTERSIGN_MASTER_KEY_FILE") or (
+    str(DEMO_KEY) if ENVIRONMENT == "sandbox" and not MASTER_KEY and DEMO_KEY.exists() else ""
+)
 
 INSTALLED_APPS = [
     "django.contrib.auth",

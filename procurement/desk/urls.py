@@ -1,3 +1,12 @@
-from django.urls import URLPattern
+"""Routes of the pages that show several domains."""
 
-urlpatterns: list[URLPattern] = []
+from __future__ import annotations
+
+from django.urls import path
+
+from procurement.desk import views
+
+urlpatterns = [
+    path("", views.overview, name="overview"),
+    path("search/", views.search, name="search"),
+]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -94,7 +95,15 @@ def strip(order: Order) -> list[StripCell]:
     return [*cells, StripCell("Delivered", words, f"{order.delivered_quantity} of {order.quantity}", "Supplier", joins, joins == "differs")]
 
 
-def timeline(order: Order, limit: int = 100) -> list[TimelineEntry]:
+AMOUNT = re.compile(r"[0-9][0-9,]*(\.[0-9]+)? [A-Z]{3}\b")
+
+
+def without_amounts(text: str) -> str:
+    """A sentence for people who may not see costs: each amount of money is left out."""
+    return AMOUNT.sub("an amount", text)
+
+
+def timeline(order: Order, *, with_cost: bool, limit: int = 100) -> list[TimelineEntry]:
     """The story of the order, its approval, its attempts and its codes, oldest first: the last `limit` events."""
     about = Q(subject_kind="orders.order", subject_id=str(order.pk))
     if order.approval_id:
@@ -102,7 +111,10 @@ def timeline(order: Order, limit: int = 100) -> list[TimelineEntry]:
     codes = [str(pk) for pk in order.codes.values_list("pk", flat=True)]
     about |= Q(subject_kind="orders.code", subject_id__in=codes)
     events = AuditEvent.objects.filter(about).order_by("-id")[:limit]
-    return [as_entry(event) for event in reversed(events)]
+    entries = [as_entry(event) for event in reversed(events)]
+    if with_cost:
+        return entries
+    return [replace(e, sentence=without_amounts(e.sentence), reason=without_amounts(e.reason)) for e in entries]
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from procurement.orders.models import Order
+from procurement.orders.services.expiring import expire_stale
 from procurement.orders.services.placing import place_order
 from procurement.orders.services.tracking import check_order
 from procurement.orders.states import AWAITED
@@ -59,3 +60,9 @@ def sweep_orders() -> None:
         for pk in forgotten:
             if str(pk) not in known:
                 make_due(kind, str(pk))
+
+
+@periodic("orders.expire", every=timedelta(minutes=5))
+def expire_orders() -> None:
+    """Approvals nobody used within 24 hours are void; the money they held is free again."""
+    expire_stale()

@@ -21,6 +21,7 @@ from procurement.orders.services.outcomes import back_to_draft, free_lane, mark_
 from procurement.orders.states import ATTEMPT, ORDER
 from procurement.staff.models import User
 from procurement.states import transition
+from procurement.suppliers.budget import ALL, ORDERS, use_of
 from procurement.suppliers.clients import client_for
 from procurement.suppliers.clients.problems import SupplierProblem
 from procurement.suppliers.clients.types import NotPlaced, Placed, PlaceRequest, SupplierClient, Unknown
@@ -36,6 +37,9 @@ KEY_WINDOW = timedelta(hours=6)
 RESEND_DELAYS = (5, 15, 45, 120, 300, 900)
 MAX_POSTPONEMENTS = 10
 LANE_WAIT = timedelta(seconds=5)
+FROZEN_LANE_WAIT = timedelta(minutes=1)
+# Refusals of our own, before anything left this machine: they cost time and never a try (R44).
+OWN_WAITS = frozenset({"waiting_for_limit", "account_not_live"})
 
 
 def release_for_placing(*, by: User | None, order: Order, reason: str = "") -> Attempt:
@@ -110,13 +114,14 @@ def reap(order: Order, attempt: Attempt) -> datetime | None:
 
 
 def obstacle(order: Order) -> datetime | None:
-    """When to come back because the account is paused or told us to wait; None if the way is free."""
+    """When to come back because the account is paused, told us to wait, or has no call left; None if the way is free."""
     account, now = order.account, timezone.now()
     if account.blocked_until and account.blocked_until > now:
         return account.blocked_until
-    if account.state in {"paused", "key_refused"}:
+    if account.state != "live":
         return now + timedelta(minutes=1)
-    return None
+    waits = [use.free_at for use in use_of(account) if use.name in {ORDERS, ALL} and use.free_at]
+    return max(waits, default=None)
 
 
 def take_lane(account: SupplierAccount, attempt: Attempt) -> bool:
@@ -126,10 +131,16 @@ def take_lane(account: SupplierAccount, attempt: Attempt) -> bool:
     return bool(free) or Lane.objects.filter(account=account, holder=attempt).exists()
 
 
+def lane_wait(account: SupplierAccount) -> timedelta:
+    """Until the lane is looked at again: soon behind an order being sent, later behind an unconfirmed one."""
+    frozen = Lane.objects.filter(account=account, holder__state__in=["unknown", "placed_no_id"]).exists()
+    return FROZEN_LANE_WAIT if frozen else LANE_WAIT
+
+
 def send(order: Order, attempt: Attempt, client: SupplierClient) -> datetime | None:
     """Second commit, the POST outside any transaction, third commit."""
     if not client.idempotent and not take_lane(order.account, attempt):
-        return timezone.now() + LANE_WAIT
+        return timezone.now() + lane_wait(order.account)
     before = balance_before(order)
     if attempt.sent_at is None and refused_here(order, attempt, before):
         return None
@@ -183,7 +194,7 @@ def store_outcome(
         return None
     if isinstance(outcome, Unknown):
         return resend_or_freeze(order, attempt, client, outcome)
-    if outcome.permanent or attempt.tries >= MAX_POSTPONEMENTS:
+    if outcome.permanent or (attempt.tries >= MAX_POSTPONEMENTS and outcome.reason_code not in OWN_WAITS):
         mark_not_placed(order, attempt, outcome.sentence)
         return None
     return postpone(order, attempt, client, outcome)
@@ -201,9 +212,11 @@ def resend_or_freeze(order: Order, attempt: Attempt, client: SupplierClient, out
 def postpone(order: Order, attempt: Attempt, client: SupplierClient, outcome: NotPlaced) -> datetime:
     """Nothing was bought and it may be tried again: told to wait, or nothing left this machine."""
     retry_at = outcome.retry_at or timezone.now() + timedelta(seconds=RESEND_DELAYS[min(attempt.tries, 5) - 1])
+    tries = attempt.tries - 1 if outcome.reason_code in OWN_WAITS else attempt.tries
+    why = {"why": outcome.sentence}
     with transaction.atomic():
-        transition(attempt, "ready", by=None, machine=ATTEMPT, verdict=outcome.sentence, facts={"why": outcome.sentence})
-        transition(order, "approved", by=None, machine=ORDER, problem=outcome.sentence, facts={"why": outcome.sentence})
+        transition(attempt, "ready", by=None, machine=ATTEMPT, verdict=outcome.sentence, tries=tries, facts=why)
+        transition(order, "approved", by=None, machine=ORDER, problem=outcome.sentence, facts=why)
         free_lane(attempt)
     return retry_at
 

@@ -28,6 +28,8 @@ POLL_PLAN = (
     (timedelta(hours=6), timedelta(minutes=5)),
 )
 POLL_AT_LAST = timedelta(minutes=30)
+# Codes that did not come with the others come rarely, and then with a webhook.
+POLL_FOR_THE_REST = timedelta(hours=6)
 REFUND_PATIENCE = timedelta(hours=24)
 LATE_CODES_PATIENCE = timedelta(days=7)
 # Which of the supplier's words may follow which: a smaller rank never moves an order back (R57).
@@ -39,6 +41,8 @@ def next_look(order: Order) -> datetime:
     """When to ask about this order again."""
     now = timezone.now()
     age = now - (order.placed_at or order.created_at)
+    if order.state == "partial" and age > timedelta(hours=1):
+        return now + POLL_FOR_THE_REST
     return now + next((pause for limit, pause in POLL_PLAN if age < limit), POLL_AT_LAST)
 
 

@@ -74,7 +74,9 @@ def show_code(request: Request, code: Code, secret: Secret) -> HttpResponse:
         "hide_url": safe_next(request, back, "orders:order_list") if back else "",
         "note": f"You have {left} reveals left in this hour.",
     }
-    return not_kept(render(request, "orders/_code_box.html" if is_fragment(request) else "orders/code_shown.html", context))
+    return not_kept(
+        render(request, "orders/_code_box.html" if is_fragment(request) else "orders/code_shown.html", context)
+    )
 
 
 @never_keep

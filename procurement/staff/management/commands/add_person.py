@@ -1,0 +1,46 @@
+"""`manage.py add_person`: the first people of an installation, before anybody can sign in."""
+
+from __future__ import annotations
+
+import getpass
+from argparse import ArgumentParser
+from typing import Any
+
+from django.contrib.auth.password_validation import validate_password
+from django.core.exceptions import ValidationError
+from django.core.management.base import BaseCommand, CommandError
+from django.db import transaction
+
+from procurement.audit.services import record
+from procurement.staff.models import RoleGrant, User
+from procurement.staff.roles import ROLES
+
+
+class Command(BaseCommand):
+    help = "Add a person with roles; asks for the password twice."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("username")
+        parser.add_argument("--name", required=True, help="as colleagues know them")
+        parser.add_argument("--role", action="append", required=True, choices=sorted(ROLES), help="may be given several times")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        if User.objects.filter(username=options["username"]).exists():
+            raise CommandError(f"{options['username']} is there already. Nothing was changed.")
+        password = self.ask_password()
+        with transaction.atomic():
+            user = User.objects.create_user(options["username"], password, display_name=options["name"])
+            for role in dict.fromkeys(options["role"]):
+                RoleGrant.objects.create(user=user, role=role)
+                record("user.role_granted", by=None, subject=user, person=str(user), role=ROLES[role].label)
+        self.stdout.write(f"{user} can sign in as {user.username}: {user.role_labels}.")
+
+    def ask_password(self) -> str:
+        password = getpass.getpass("Password: ")
+        if password != getpass.getpass("Again: "):
+            raise CommandError("The two passwords differ. Nobody was added.")
+        try:
+            validate_password(password)
+        except ValidationError as wrong:
+            raise CommandError(f"{' '.join(wrong.messages)} Nobody was added.") from None
+        return password
