@@ -12,4 +12,6 @@ from procurement.claims.messages import missing_messages
 def check_messages(**kwargs: Any) -> list[CheckMessage]:
     """An error for each missing message; Django refuses to start with it."""
     hint = "Write it in procurement/claims/messages.py."
-    return [Error(f"The customer message “{name}” is missing.", hint=hint, id="claims.E001") for name in missing_messages()]
+    return [
+        Error(f"The customer message “{name}” is missing.", hint=hint, id="claims.E001") for name in missing_messages()
+    ]

@@ -32,7 +32,7 @@ def facts_of(case: Case) -> Facts:
 
 
 def came_damaged(code: Code) -> bool:
-    """Set aside when it came because it is not 12 characters; a code whose claim was declined is invalid too, but not so."""
+    """Set aside when it came, since it is not 12 characters. A code whose claim was declined is not meant."""
     return code.state == "invalid" and not list(code.claims.all())
 
 
@@ -54,11 +54,13 @@ def rule_of(case: Case) -> Verdict:
 
 
 def verdict_of(case: Case) -> Verdict:
-    """The verdict that counts: the table's, or the one a person chose with a reason; its message fits the order's state."""
+    """The verdict that counts: the table's or the one a person chose; its message fits the state of the order."""
     found = rule_of(case)
     if case.overruled:
         chosen = verdict_named(case.overruled, facts_of(case))
-        found = replace(chosen, certainty="told" if chosen.certainty == "proven" else chosen.certainty, also=(found.sentence,))
+        found = replace(
+            chosen, certainty="told" if chosen.certainty == "proven" else chosen.certainty, also=(found.sentence,)
+        )
     return replace(found, message=message_for(found.message, case.order.state, age_of(case.order)))
 
 

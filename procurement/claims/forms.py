@@ -24,6 +24,12 @@ def lines(rows: int, longest: int = 2_000) -> forms.Textarea:
     return forms.Textarea(attrs={"rows": rows, "maxlength": longest})
 
 
+class UnshownInput(forms.PasswordInput):
+    """A readable field whose value is never sent back to the page: a refused code is typed again."""
+
+    input_type = "text"
+
+
 class FindForm(forms.Form):
     """What is known of the code or order a customer writes about. Sent by POST, since it may be a full code."""
 
@@ -40,7 +46,10 @@ class CaseForm(forms.Form):
 
     code = forms.ChoiceField(label="Which code", required=False)
     customer_order = forms.CharField(
-        label="Customer order", max_length=100, required=False, widget=forms.TextInput(attrs={**PRIVATE, "class": "w-16"})
+        label="Customer order",
+        max_length=100,
+        required=False,
+        widget=forms.TextInput(attrs={**PRIVATE, "class": "w-16"}),
     )
     account_region = forms.CharField(
         label="Country of the customer's account",
@@ -61,7 +70,10 @@ class CaseForm(forms.Form):
         super().__init__(*args, **kwargs)
         field = self.fields["code"]
         assert isinstance(field, forms.ChoiceField)
-        field.choices = [("", "No particular code"), *((str(code.pk), f"{code.position}: ending {code.last4}") for code in codes)]
+        field.choices = [
+            ("", "No particular code"),
+            *((str(code.pk), f"{code.position}: ending {code.last4}") for code in codes),
+        ]
         if order.state not in {"codes_stored", "partial"} and not codes:
             del self.fields["code"]
 
@@ -96,7 +108,11 @@ class WhyForm(forms.Form):
     """A reason people will read later."""
 
     reason = forms.CharField(
-        label="Reason", max_length=500, help_text="10 to 500 characters.", widget=lines(2, 500), error_messages={"required": "Write why."}
+        label="Reason",
+        max_length=500,
+        help_text="10 to 500 characters.",
+        widget=lines(2, 500),
+        error_messages={"required": "Write why."},
     )
 
 
@@ -124,7 +140,12 @@ class ClaimForm(forms.Form):
 
     reason = forms.ChoiceField(
         label="What is wrong",
-        choices=[("", "Choose"), ("wrong_region", "Wrong region or value"), ("invalid", "Invalid: not recognised, or used already"), ("failed", "Failed: cut off, corrupted or not received")],
+        choices=[
+            ("", "Choose"),
+            ("wrong_region", "Wrong region or value"),
+            ("invalid", "Invalid: not recognised, or used already"),
+            ("failed", "Failed: cut off, corrupted or not received"),
+        ],
         error_messages={"required": "Choose what is wrong with the code."},
     )
     description = forms.CharField(
@@ -150,17 +171,27 @@ class OutcomeForm(forms.Form):
     """The supplier's decision. The credit is asked for only of people who may book it."""
 
     outcome = forms.ChoiceField(
-        label="The supplier's decision", choices=OUTCOMES, widget=forms.RadioSelect, error_messages={"required": "Choose what was decided."}
+        label="The supplier's decision",
+        choices=OUTCOMES,
+        widget=forms.RadioSelect,
+        error_messages={"required": "Choose what was decided."},
     )
     replacement = forms.CharField(
         label="Replacement code",
         required=False,
         max_length=40,
         help_text="Only with “Replaced”. It is sealed when it is stored; it may also come later.",
-        widget=forms.TextInput(attrs={**PRIVATE, "class": "w-16 mono"}),
+        widget=UnshownInput(attrs={**PRIVATE, "class": "w-16 mono"}),
     )
-    credit = forms.CharField(label="Credit", required=False, max_length=20, widget=forms.TextInput(attrs={"class": "w-10", "inputmode": "decimal"}))
-    note = forms.CharField(label="Note", required=False, max_length=500, help_text="What the supplier wrote.", widget=lines(2, 500))
+    credit = forms.CharField(
+        label="Credit",
+        required=False,
+        max_length=20,
+        widget=forms.TextInput(attrs={"class": "w-10", "inputmode": "decimal"}),
+    )
+    note = forms.CharField(
+        label="Note", required=False, max_length=500, help_text="What the supplier wrote.", widget=lines(2, 500)
+    )
 
     def __init__(self, *args: Any, claim: Claim, with_credit: bool, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -185,7 +216,7 @@ class OutcomeForm(forms.Form):
             raise forms.ValidationError(str(error)) from None
 
     def clean(self) -> dict[str, Any]:
-        """A replacement belongs to Replaced and a credit to Credited; what was typed for another outcome is not dropped in silence."""
+        """A replacement belongs to Replaced, a credit to Credited; what is typed for another is not dropped unsaid."""
         data: dict[str, Any] = super().clean() or {}
         if data.get("replacement") and data.get("outcome") != "replaced":
             self.add_error("replacement", "A replacement code belongs to “Replaced”. Choose that, or empty this field.")

@@ -25,10 +25,14 @@ FORBIDDEN: Mapping[str, re.Pattern[str]] = {
         re.IGNORECASE,
     ),
     "asks for a way into the account": re.compile(
-        r"\b(passwords?|passcodes?|log-?in|sign-?in (details|id)|credentials?|verification|one-time|2fa|e-?mail address)\b", re.IGNORECASE
+        r"\b(passwords?|passcodes?|log-?in|sign-?in (details|id)|credentials?|verification|one-time|2fa"
+        r"|e-?mail address)\b",
+        re.IGNORECASE,
     ),
     "names a supplier": re.compile(r"\b(suppliers?|wholesale\w*|alpha|psn:?b2b|psnb2b)\b", re.IGNORECASE),
-    "shows a way around region rules": re.compile(r"\b(vpn|proxy|new account|another account|change (your|the) (country|region))\b", re.IGNORECASE),
+    "shows a way around region rules": re.compile(
+        r"\b(vpn|proxy|new account|another account|change (your|the) (country|region))\b", re.IGNORECASE
+    ),
 }
 
 
@@ -48,46 +52,55 @@ MESSAGES: Mapping[str, Message] = {
         Message(
             "processing",
             "Processing",
-            "Hello,\n\nyour order {customer_order} for {product} is being processed. Nothing is wrong, and you do not need "
+            "Hello,\n\nyour order {customer_order} for {product} is being processed. Nothing is wrong, and you "
+            "do not need "
             "to do anything. You get the code by the usual way once it is there.",
         ),
         Message(
             "delayed",
             "Delayed",
-            "Hello,\n\nyour order {customer_order} for {product} takes longer than usual. Your payment is safe and the order "
+            "Hello,\n\nyour order {customer_order} for {product} takes longer than usual. Your payment is safe "
+            "and the order "
             "stands. We watch it and write to you when it is delivered, or when we have a decision for you to take.",
         ),
         Message(
             "failed",
             "Failed",
-            "Hello,\n\nyour order {customer_order} for {product} could not be delivered. We are sorry. Please tell us whether you "
+            "Hello,\n\nyour order {customer_order} for {product} could not be delivered. We are sorry. Please "
+            "tell us whether you "
             "prefer the same product again or your money back.",
             asks=True,
         ),
         Message(
             "region_ours",
             "Region mismatch: ours",
-            "Hello,\n\nthe code you got for order {customer_order} is for accounts of {region} and does not fit what you bought. "
+            "Hello,\n\nthe code you got for order {customer_order} is for accounts of {region} and does not fit "
+            "what you bought. "
             "That is our mistake, and we are sorry. We replace it at our cost; please do not use the code you have.",
         ),
         Message(
             "region_supplier",
             "Region mismatch: delivery",
-            "Hello,\n\nthe code you got for order {customer_order} is for accounts of {region} and does not fit what you bought. "
+            "Hello,\n\nthe code you got for order {customer_order} is for accounts of {region} and does not fit "
+            "what you bought. "
             "We are sorry. Please do not use it. We have opened a case and write to you with its result.",
         ),
         Message(
             "region_account",
             "Region mismatch: account",
-            "Hello,\n\nthe code for order {customer_order} is a {product} code for accounts of {region}, as it was sold. A code works "
-            "only on an account of the same country or region, and the account you named is of another one. The code has not "
-            "been used up by the attempt. Please check which country your account shows, and tell us what you would like to do.",
+            "Hello,\n\nthe code for order {customer_order} is a {product} code for accounts of {region}, as it "
+            "was sold. A code works "
+            "only on an account of the same country or region, and the account you named is of another one. The "
+            "code has not "
+            "been used up by the attempt. Please check which country your account shows, and tell us what you "
+            "would like to do.",
             asks=True,
         ),
         Message(
             "ask_region",
             "Which region",
-            "Hello,\n\nto help you with order {customer_order} for {product} we need two things: the country or region that your "
+            "Hello,\n\nto help you with order {customer_order} for {product} we need two things: the country or "
+            "region that your "
             "PlayStation account shows in its settings, and the exact text of the error. Please never send us the code "
             "itself or anything that opens your account.",
             asks=True,
@@ -95,25 +108,29 @@ MESSAGES: Mapping[str, Message] = {
         Message(
             "value_ours",
             "Value mismatch: ours",
-            "Hello,\n\nthe code you got for order {customer_order} has another value than the {product} you bought. That is our "
+            "Hello,\n\nthe code you got for order {customer_order} has another value than the {product} you "
+            "bought. That is our "
             "mistake, and we are sorry. We replace it at our cost; please do not use the code you have.",
         ),
         Message(
             "value_supplier",
             "Value mismatch: delivery",
-            "Hello,\n\nthe code you got for order {customer_order} has another value than the {product} you bought. We are sorry. "
+            "Hello,\n\nthe code you got for order {customer_order} has another value than the {product} you "
+            "bought. We are sorry. "
             "Please do not use it. We have opened a case and write to you with its result.",
         ),
         Message(
             "manual_review",
             "Manual review",
-            "Hello,\n\nwe are looking into order {customer_order} for {product} by hand. Please keep the code and do not try it "
+            "Hello,\n\nwe are looking into order {customer_order} for {product} by hand. Please keep the code "
+            "and do not try it "
             "again for now. We write to you when we know more.",
         ),
         Message(
             "replacement_ready",
             "Replacement ready",
-            "Hello,\n\nthe replacement for order {customer_order} is ready: {product} for accounts of {region}. You get it by the "
+            "Hello,\n\nthe replacement for order {customer_order} is ready: {product} for accounts of {region}. "
+            "You get it by the "
             "same way as the first one. Thank you for your patience.",
         ),
     )
@@ -188,10 +205,12 @@ def missing_messages(present: Mapping[str, Message] = MESSAGES) -> list[str]:
 
 
 def refuse_bad_templates(present: Mapping[str, Message] = MESSAGES) -> None:
-    """Raise ImproperlyConfigured for the first template that may not be sent, so that the program does not start with it."""
+    """Raise ImproperlyConfigured for the first template that may not be sent: the program does not start with it."""
     for message in present.values():
         for reason in lint_template(message.text):
-            raise ImproperlyConfigured(f"The message “{message.label}” {reason}. Correct procurement/claims/messages.py.")
+            raise ImproperlyConfigured(
+                f"The message “{message.label}” {reason}. Correct procurement/claims/messages.py."
+            )
 
 
 refuse_bad_templates()

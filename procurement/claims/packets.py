@@ -1,7 +1,8 @@
 """Texts for the supplier's support, for what no API takes: a claim by hand, and a late request (N4, N6).
 
 They name the order, the last four of one code, the region and the reason. The full code, the customer's name and other
-codes of the order stay here; if support asks for the code, a person reveals it and sends it through the supplier's own portal.
+codes of the order stay here; if support asks for the code, a person reveals it and sends it through the supplier's
+own portal.
 """
 
 from __future__ import annotations
@@ -41,7 +42,8 @@ def late_request(case: Case) -> str:
         "",
         "Hello,",
         "",
-        f"the 7 days for claims on this code ended {stamp(window_ends(case.code), weekday=True)} UTC. We ask you to look at it all the same:",
+        f"the 7 days for claims on this code ended {stamp(window_ends(case.code), weekday=True)} UTC. We ask you "
+        "to look at it all the same:",
         "",
         *proof(case.order, case.code),
         f"What we found: {verdict_of(case).sentence}",

@@ -38,7 +38,9 @@ def check_can_work(user: User) -> None:
 def check_belongs(order: Order, code: Code | None) -> None:
     """A case names one code of its own order, or none."""
     if code is not None and code.order_id != order.pk:
-        raise Refused(f"The code ending {code.last4} does not belong to {order}. Nothing was opened. Choose a code of this order.")
+        raise Refused(
+            f"The code ending {code.last4} does not belong to {order}. Nothing was opened. Choose a code of this order."
+        )
 
 
 def check_open(case: Case) -> None:
@@ -63,7 +65,7 @@ def clean_reason(reason: str) -> str:
 
 
 def clean_region(text: str) -> str:
-    """The two letters of an account's country, UK read as GB; any country counts, since accounts exist in all of them."""
+    """The two letters of an account's country, UK read as GB. Any country counts: accounts exist in all of them."""
     region = canonical(text)
     if region in NO_REGIONS:
         raise Refused(f"{NO_REGIONS[region]}. Nothing was changed. Ask which country the account shows.")
@@ -88,7 +90,10 @@ def check_can_file(user: User, case: Case, at: datetime | None = None) -> Code:
     check_open(case)
     code = case.code
     if code is None:
-        raise Refused("This case names no code, so there is nothing to claim. No claim was filed. Open a case from the code itself.")
+        raise Refused(
+            "This case names no code, so there is nothing to claim. No claim was filed. Open a case from the "
+            "code itself."
+        )
     check_belongs(case.order, code)
     if code.account.environment != settings.ENVIRONMENT:
         raise Refused("This code belongs to the other environment. No claim was filed.")
@@ -100,7 +105,8 @@ def check_can_file(user: User, case: Case, at: datetime | None = None) -> Code:
     found = verdict_of(case)
     if found.claim_reason is None:
         raise Refused(
-            f"A claim is not offered here: {found.sentence} No claim was filed. If you know better, overrule the verdict with a reason."
+            f"A claim is not offered here: {found.sentence} No claim was filed. If you know better, overrule the "
+            "verdict with a reason."
         )
     return code
 
@@ -115,7 +121,10 @@ def why_not_file(user: User, case: Case) -> str:
 
 
 def already_open(code: Code) -> str:
-    return f"There is an open claim for the code ending {code.last4} already. No second claim was filed; it would look like fraud."
+    return (
+        f"There is an open claim for the code ending {code.last4} already. "
+        "No second claim was filed; it would look like fraud."
+    )
 
 
 def check_reason_code(reason: str) -> None:
@@ -146,7 +155,10 @@ def check_credit(order: Order, amount_minor: int | None) -> int:
     if not amount_minor or amount_minor < 0:
         raise Refused("Write how much the supplier credited. Nothing was recorded.")
     if amount_minor > order.unit_cost_minor:
-        raise Refused("The credit is more than this code cost. Nothing was recorded. Check the amount; book anything beyond it as a deposit.")
+        raise Refused(
+            "The credit is more than this code cost. Nothing was recorded. Check the amount; book anything "
+            "beyond it as a deposit."
+        )
     return amount_minor
 
 

@@ -43,7 +43,10 @@ def cases_for_list() -> QuerySet[Case]:
     return (
         Case.objects.select_related(*related)
         .prefetch_related(Prefetch("claims", Claim.objects.order_by("drafted_at")), "code__claims")
-        .annotate(deadline_order=Coalesce(F("code__available_at"), Value(FAR)), last_event_at=Subquery(last_event.values("at")[:1]))
+        .annotate(
+            deadline_order=Coalesce(F("code__available_at"), Value(FAR)),
+            last_event_at=Subquery(last_event.values("at")[:1]),
+        )
     )
 
 
@@ -55,12 +58,25 @@ def case_for_page(pk: Any) -> Case:
 
 
 def claims_with_proof() -> Prefetch[str]:
-    return Prefetch("claims", Claim.objects.select_related("drafted_by", "account", "replacement__order", "replacement__account").order_by("-drafted_at"))
+    return Prefetch(
+        "claims",
+        Claim.objects.select_related("drafted_by", "account", "replacement__order", "replacement__account").order_by(
+            "-drafted_at"
+        ),
+    )
 
 
 def claim_for_page(pk: Any) -> Claim:
     """One claim with its case, code and order; raises Claim.DoesNotExist."""
-    related = ("case__order__mapping__activated_by", "case__order__sku", "case__code", "code__order", "account", "drafted_by", "replacement__order")
+    related = (
+        "case__order__mapping__activated_by",
+        "case__order__sku",
+        "case__code",
+        "code__order",
+        "account",
+        "drafted_by",
+        "replacement__order",
+    )
     return Claim.objects.select_related(*related).get(pk=pk)
 
 
@@ -95,7 +111,9 @@ class CaseCounts:
 
 def case_counts() -> CaseCounts:
     """Counts for the queue's first line and the overview."""
-    rows = Case.objects.aggregate(todo=Count("pk", filter=Q(state="todo")), waiting=Count("pk", filter=Q(state__in=WAITING)))
+    rows = Case.objects.aggregate(
+        todo=Count("pk", filter=Q(state="todo")), waiting=Count("pk", filter=Q(state__in=WAITING))
+    )
     earliest = Code.objects.filter(cases__state__in=OPEN_CASE, available_at__gte=timezone.now() - CLAIM_WINDOW)
     first = earliest.filter(state__in=CLAIMABLE).order_by("available_at").values_list("available_at", flat=True).first()
     soon = due_soon(Case.objects.all()).count()
@@ -104,7 +122,7 @@ def case_counts() -> CaseCounts:
 
 def cases_due_soon(limit: int = 10) -> list[Case]:
     """The cases to look at first, nearest deadline on top."""
-    return list(due_soon(cases_for_list()).order_by("deadline_order")[:limit])
+    return list(due_soon(cases_for_list()).order_by("code__available_at")[:limit])
 
 
 def cases_waiting_for(user: User) -> int:
@@ -156,12 +174,17 @@ def related_cases(case: Case) -> list[Case]:
 
 
 def strip(case: Case, found: Verdict) -> list[StripCell]:
-    """Sold, mapped, delivered, account: each with its source, and between them same or differs, the deciding break marked."""
+    """Sold, mapped, delivered, account, each with its source; between them same or differs, the break marked."""
     order, code = case.order, case.code
     facts = facts_of(case)
     sold, mapped, delivered = ((side.region, side.face) for side in (facts.sold, facts.mapped, facts.delivered))
     cells = [
-        StripCell("Sold", words(order.sold_region, order.sold_face_minor, order.sold_currency), f"SKU {order.sku}", "Storefront"),
+        StripCell(
+            "Sold",
+            words(order.sold_region, order.sold_face_minor, order.sold_currency),
+            f"SKU {order.sku}",
+            "Storefront",
+        ),
         StripCell(
             "Mapped",
             words(order.region, order.face_minor, order.face_currency),
@@ -188,7 +211,9 @@ def strip(case: Case, found: Verdict) -> list[StripCell]:
             region_words(case.account_region) or "not asked yet",
             "what the customer says",
             "Customer",
-            ("same" if facts.account_region == delivered[0] else "differs") if facts.account_region and delivered[0] else "not known",
+            ("same" if facts.account_region == delivered[0] else "differs")
+            if facts.account_region and delivered[0]
+            else "not known",
             found.key == "account_region",
         ),
     ]
@@ -226,9 +251,15 @@ def evidence(case: Case) -> list[Evidence]:
         Evidence("Supplier's order id", bool(order.remote_id), order.remote_id),
         Evidence("The code, by its last four", True, f"ending {code.last4}"),
         Evidence("Region and value ordered", True, words(order.region, order.face_minor, order.face_currency)),
-        Evidence("Region stated by the supplier", bool(code.region), region_words(code.region) or "the supplier stated none"),
+        Evidence(
+            "Region stated by the supplier", bool(code.region), region_words(code.region) or "the supplier stated none"
+        ),
         Evidence("Time it became available", True, f"{stamp(code.available_at, seconds=True)} UTC"),
-        Evidence("Country of the customer's account", bool(case.account_region), region_words(case.account_region) or "ask the customer"),
+        Evidence(
+            "Country of the customer's account",
+            bool(case.account_region),
+            region_words(case.account_region) or "ask the customer",
+        ),
         Evidence("Exact error text", bool(case.error_text), "noted below" if case.error_text else "ask the customer"),
     ]
 
@@ -244,23 +275,31 @@ class Letter:
 
 
 def letters(case: Case, found: Verdict) -> list[Letter]:
-    """Every message, filled; the one that fits is chosen and first. A replacement that is ready comes before the verdict's."""
-    chosen = "replacement_ready" if has_replacement(case) else found.message
-    region = name_of(case.code.region or case.order.region) if case.code else name_of(case.order.region)
-    made = [
-        Letter(
-            message.key,
-            message.label,
-            fill(message.key, customer_order=case.customer_order or "(order number)", product=case.order.sku.title, region=region or case.order.region),
-            message.key == chosen,
-        )
-        for message in MESSAGES.values()
-    ]
+    """Every message, filled; the one that fits is chosen and first."""
+    chosen = chosen_message(case, found)
+    made = [Letter(key, message.label, letter_text(case, key), key == chosen) for key, message in MESSAGES.items()]
     return sorted(made, key=lambda letter: not letter.chosen)
 
 
-def has_replacement(case: Case) -> bool:
-    return any(claim.state == "replaced" for claim in case.claims.all())
+def letter_text(case: Case, key: str) -> str:
+    """The message with the customer's order and the listing's own words. A replacement is of the region that was sold,
+    every other message speaks of the region of the code that the customer has."""
+    delivered = case.code.region if case.code else ""
+    label = case.order.sold_region if key == "replacement_ready" else delivered or case.order.region
+    return fill(
+        key,
+        customer_order=case.customer_order or "(order number)",
+        product=case.order.sku.title,
+        region=name_of(label) or label,
+    )
+
+
+def chosen_message(case: Case, found: Verdict) -> str:
+    """A decided claim comes before the verdict: the replacement is ready, or there is money instead of a code."""
+    claim = latest_claim_of(case)
+    if claim and claim.replacement_id:
+        return "replacement_ready"
+    return "failed" if claim and claim.state == "credited" else found.message
 
 
 def timeline(case: Case, limit: int = 100) -> list[TimelineEntry]:
@@ -269,7 +308,8 @@ def timeline(case: Case, limit: int = 100) -> list[TimelineEntry]:
     claims = [str(claim.pk) for claim in case.claims.all()]
     about |= Q(subject_kind="claims.claim", subject_id__in=claims)
     if case.code_id:
-        about |= Q(subject_kind="orders.code", subject_id=str(case.code_id))
+        # A claim's events stand on the claim and on the code; here they are told once.
+        about |= Q(subject_kind="orders.code", subject_id=str(case.code_id), action__startswith="code.")
     return [as_entry(event) for event in AuditEvent.objects.filter(about).order_by("-id")[:limit]]
 
 
@@ -280,7 +320,9 @@ def claim_timeline(claim: Claim) -> list[TimelineEntry]:
 
 def exchanges_of(claim: Claim) -> list[Exchange]:
     """What was sent and answered, with codes masked."""
-    return list(Exchange.objects.filter(subject_kind="claims.claim", subject_id=str(claim.pk)).order_by("started_at")[:20])
+    return list(
+        Exchange.objects.filter(subject_kind="claims.claim", subject_id=str(claim.pk)).order_by("started_at")[:20]
+    )
 
 
 def open_claim_of(case: Case) -> Claim | None:

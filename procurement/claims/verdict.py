@@ -55,8 +55,10 @@ class Side:
 
 @dataclass(frozen=True)
 class Facts:
-    """What the verdict is made of. `mapping` names the version used, as in `v3 by Ana, 2 Nov`; `damaged` = the code itself
-    can't be one (cut off or corrupted when it came)."""
+    """What the verdict is made of. `mapping` names the version used, as in `v3 by Ana, 2 Nov`.
+
+    `damaged`: the code itself can't be one, since it was cut off or corrupted when it came.
+    """
 
     sold: Side
     mapped: Side
@@ -70,7 +72,7 @@ class Facts:
 class Verdict:
     """One row of the table: what we say, whose fault, how sure, what to do next and what that needs.
 
-    `claim_reason` None means that a claim is not offered; `message` is a key of messages.py; `also` are findings beside it.
+    `claim_reason` None: a claim is not offered. `message` is a key of messages.py. `also`: findings beside it.
     """
 
     key: str
@@ -158,7 +160,8 @@ TABLE: Mapping[str, Verdict] = dict(
         ),
         _row(
             "our_face",
-            "We ordered the wrong value for this SKU: sold was {sold_face}, ordered {mapped_face} by mapping {mapping}.",
+            "We ordered the wrong value for this SKU: sold was {sold_face}, ordered {mapped_face} by mapping "
+            "{mapping}.",
             "us", "proven", "replace", None, "value_ours", True,
         ),
         _row(
@@ -168,7 +171,8 @@ TABLE: Mapping[str, Verdict] = dict(
         ),
         _row(
             "two_face_faults",
-            "Two faults: we ordered {mapped_face} for a SKU sold as {sold_face}, and the supplier delivered {delivered_face}.",
+            "Two faults: we ordered {mapped_face} for a SKU sold as {sold_face}, and the supplier delivered "
+            "{delivered_face}.",
             "both", "proven", "file_claim", "wrong_region", "value_supplier", True,
         ),
         _row(
@@ -237,7 +241,7 @@ def region_verdict(facts: Facts) -> Verdict:
 
 
 def face_verdict(facts: Facts) -> Verdict | None:
-    """The table for the denomination; None when there is nothing to say. An account has none, so it is never asked for."""
+    """The table for the denomination; None when there is nothing to say. An account has none, so none is asked for."""
     sold, mapped, delivered = facts.sold.face, facts.mapped.face, facts.delivered.face
     if delivered is None:
         return None if sold == mapped else _filled("face_not_stated", facts)
@@ -249,12 +253,12 @@ def face_verdict(facts: Facts) -> Verdict | None:
 
 
 def verdict_named(key: str, facts: Facts) -> Verdict:
-    """A row of the table by its key, filled with these facts: for a verdict that a person chose. KeyError for no row."""
+    """A row of the table by its key, for a verdict that a person chose. KeyError for no row."""
     return _filled(key, facts)
 
 
 def needs_account_region(facts: Facts) -> bool:
-    """Whether the customer's account region can still change the verdict; it is not asked for when the records decide."""
+    """Whether the customer's account region is still needed; it is not asked for when the records decide."""
     return verdict(replace(facts, account_region="")).key in {"ask_region", "not_stated", "money_side"}
 
 

@@ -39,7 +39,12 @@ def by_hand(db: None) -> SupplierAccount:
 
 def connect(dialect: str, name: str) -> SupplierAccount:
     made = suppliers.create_account(
-        by=None, code=dialect, name=name, dialect=dialect, base_url="http://supplier.test/api", settlement_currency="USD"
+        by=None,
+        code=dialect,
+        name=name,
+        dialect=dialect,
+        base_url="http://supplier.test/api",
+        settlement_currency="USD",
     )
     suppliers.set_api_key(by=None, account=made, key=f"key-of-{dialect}-0001")
     return made
@@ -59,10 +64,19 @@ def make_order(manager: User) -> Callable[..., Order]:
         )
         sku, _ = Sku.objects.get_or_create(
             code=f"PSN-{facts.get('sold_region', 'US')}-50",
-            defaults={"title": "PlayStation Store 50 USD", "region": facts.get("sold_region", "US"), "currency": "USD", "face_minor": 5000},
+            defaults={
+                "title": "PlayStation Store 50 USD",
+                "region": facts.get("sold_region", "US"),
+                "currency": "USD",
+                "face_minor": 5000,
+            },
         )
         mapping, _ = Mapping.objects.get_or_create(
-            sku=sku, product=product, account=account, number=3, defaults={"activated_by": manager, "activated_at": timezone.now()}
+            sku=sku,
+            product=product,
+            account=account,
+            number=3,
+            defaults={"activated_by": manager, "activated_at": timezone.now()},
         )
         given: dict[str, Any] = {
             "client_order_id": f"ORDER-{1000 + number}",
@@ -126,7 +140,19 @@ def wrong_code(account: SupplierAccount, make_order: Callable[..., Order], make_
 @pytest.fixture
 def case(support: User, wrong_code: Code) -> Case:
     """A customer's report about the wrong code: the supplier's fault."""
-    return open_case(by=support, order=wrong_code.order, code=wrong_code, customer_order="10421", error_text="Not valid in this region")
+    return open_case(
+        by=support,
+        order=wrong_code.order,
+        code=wrong_code,
+        customer_order="10421",
+        error_text="Not valid in this region",
+    )
+
+
+def code_of(case: Case) -> Code:
+    """The case's code as the database has it now."""
+    assert case.code_id is not None
+    return Code.objects.get(pk=case.code_id)
 
 
 class FakeSupplier:
@@ -134,7 +160,9 @@ class FakeSupplier:
 
     def __init__(self) -> None:
         self.calls: list[httpx.Request] = []
-        self.answer: Callable[[httpx.Request], httpx.Response] = lambda request: reply(201, {"id": "clm_81b2", "status": "received"})
+        self.answer: Callable[[httpx.Request], httpx.Response] = lambda request: reply(
+            201, {"id": "clm_81b2", "status": "received"}
+        )
 
     def __call__(self, request: httpx.Request) -> httpx.Response:
         self.calls.append(request)
@@ -168,5 +196,10 @@ def supplier(settings: Any) -> FakeSupplier:
 def money(account: SupplierAccount, finance: User) -> None:
     """1,000.00 USD at the supplier, of which the wrong code's order cost something."""
     postings.deposit(
-        by=finance, account=account, amount_minor=100_000, currency="USD", credited_on=timezone.now().date(), reference="INV-1"
+        by=finance,
+        account=account,
+        amount_minor=100_000,
+        currency="USD",
+        credited_on=timezone.now().date(),
+        reference="INV-1",
     )

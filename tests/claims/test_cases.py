@@ -18,18 +18,26 @@ REASON = "The supplier's mail says otherwise"
 
 
 def events(case: Case) -> list[str]:
-    return list(AuditEvent.objects.filter(subject_kind="claims.case", subject_id=str(case.pk)).order_by("id").values_list("action", flat=True))
+    return list(
+        AuditEvent.objects.filter(subject_kind="claims.case", subject_id=str(case.pk))
+        .order_by("id")
+        .values_list("action", flat=True)
+    )
 
 
 def test_a_case_keeps_what_the_customer_reported(support: User, wrong_code: Code) -> None:
-    case = cases.open_case(by=support, order=wrong_code.order, code=wrong_code, error_text="It fails", account_region="us")
+    case = cases.open_case(
+        by=support, order=wrong_code.order, code=wrong_code, error_text="It fails", account_region="us"
+    )
     assert (case.customer_order, case.account_region, case.owner, case.state) == ("10421", "US", support, "todo")
     assert events(case) == ["case.opened"]
 
 
 @pytest.mark.requirement("R62")
 def test_a_code_pasted_into_the_error_text_is_masked_before_it_is_stored(support: User, wrong_code: Code) -> None:
-    case = cases.open_case(by=support, order=wrong_code.order, code=wrong_code, error_text="TST0-7K3M-ZZ42 was not valid")
+    case = cases.open_case(
+        by=support, order=wrong_code.order, code=wrong_code, error_text="TST0-7K3M-ZZ42 was not valid"
+    )
     case.refresh_from_db()
     assert "7K3M" not in case.error_text
     assert "ZZ42 was not valid" in case.error_text
@@ -92,7 +100,13 @@ def test_an_answer_from_the_customer_puts_the_waiting_case_back_on_the_desk(supp
     cases.set_account_region(by=support, case=case, region="TR")
     case.refresh_from_db()
     assert case.state == "todo"
-    assert events(case) == ["case.opened", "case.message_copied", "case.waiting_customer", "case.account_region_set", "case.reopened"]
+    assert events(case) == [
+        "case.opened",
+        "case.message_copied",
+        "case.waiting_customer",
+        "case.account_region_set",
+        "case.reopened",
+    ]
 
 
 def test_a_message_does_not_stop_a_case_from_waiting_for_the_supplier(support: User, case: Case) -> None:
@@ -133,7 +147,9 @@ def test_an_overruled_verdict_can_be_taken_back(support: User, case: Case) -> No
 
 
 @pytest.mark.parametrize(("verdict", "reason"), [("nonsense", REASON), ("account_region", "short")])
-def test_an_overrule_without_a_known_verdict_or_a_reason_is_refused(support: User, case: Case, verdict: str, reason: str) -> None:
+def test_an_overrule_without_a_known_verdict_or_a_reason_is_refused(
+    support: User, case: Case, verdict: str, reason: str
+) -> None:
     with pytest.raises(Refused):
         cases.overrule_verdict(by=support, case=case, verdict=verdict, reason=reason)
     case.refresh_from_db()

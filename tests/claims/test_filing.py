@@ -25,7 +25,7 @@ from procurement.staff.models import User
 from procurement.suppliers.clients.problems import HttpInTransaction
 from procurement.suppliers.models import Exchange, SupplierAccount
 from procurement.work.models import DueWork
-from tests.claims.conftest import CODE, FakeSupplier
+from tests.claims.conftest import CODE, FakeSupplier, code_of
 
 BARE = CODE.replace("-", "")
 
@@ -44,7 +44,12 @@ def test_a_claim_sends_the_order_the_code_the_reason_and_nothing_of_the_customer
     (call,) = supplier.calls
     assert (call.method, call.url.path) == ("POST", "/api/claims")
     sent = json.loads(call.content)
-    assert sent == {"order_id": case.order.remote_id, "code": BARE, "reason": "wrong_region", "description": "Not valid in this region"}
+    assert sent == {
+        "order_id": case.order.remote_id,
+        "code": BARE,
+        "reason": "wrong_region",
+        "description": "Not valid in this region",
+    }
     assert "10421" not in call.content.decode()
     assert (claim.state, claim.remote_id, claim.method, claim.priority) == ("filed", "clm_81b2", "api", True)
     assert claim.filed_at is not None
@@ -52,9 +57,12 @@ def test_a_claim_sends_the_order_the_code_the_reason_and_nothing_of_the_customer
 
 def test_a_filed_claim_moves_the_code_and_the_case(support: User, case: Case, supplier: FakeSupplier) -> None:
     file(support, case)
-    assert Code.objects.get(pk=case.code_id).state == "claimed"
+    assert code_of(case).state == "claimed"
     assert Case.objects.get(pk=case.pk).state == "waiting_supplier"
-    assert set(AuditEvent.objects.filter(action="claim.filed").values_list("subject_kind", flat=True)) == {"claims.claim", "orders.code"}
+    assert set(AuditEvent.objects.filter(action="claim.filed").values_list("subject_kind", flat=True)) == {
+        "claims.claim",
+        "orders.code",
+    }
 
 
 @pytest.mark.requirement("R62")
@@ -74,7 +82,9 @@ def test_the_code_stays_out_of_logs_records_and_exchange_bodies(
 
 
 @pytest.mark.requirement("R68", "R69")
-@pytest.mark.parametrize(("after", "filed"), [(timedelta(seconds=-1), True), (timedelta(0), True), (timedelta(seconds=1), False)])
+@pytest.mark.parametrize(
+    ("after", "filed"), [(timedelta(seconds=-1), True), (timedelta(0), True), (timedelta(seconds=1), False)]
+)
 def test_a_claim_is_filed_up_to_the_last_moment_and_blocked_after_it(
     support: User, case: Case, supplier: FakeSupplier, after: timedelta, filed: bool
 ) -> None:
@@ -100,7 +110,9 @@ def test_a_late_request_is_a_text_to_send_by_hand(case: Case) -> None:
 
 
 @pytest.mark.requirement("R71")
-def test_a_second_claim_for_a_code_is_refused_and_nothing_is_sent(support: User, case: Case, supplier: FakeSupplier) -> None:
+def test_a_second_claim_for_a_code_is_refused_and_nothing_is_sent(
+    support: User, case: Case, supplier: FakeSupplier
+) -> None:
     supplier.says(429, {"error": {"code": "rate_limited", "message": "Wait"}})
     file(support, case)
     with pytest.raises(Refused, match="open claim"):
@@ -123,7 +135,9 @@ def test_the_database_itself_refuses_the_second_of_two_at_once(
 
 
 @pytest.mark.parametrize("who", ["finance", "auditor", "admin", "outsider"])
-def test_who_may_not_claim_sends_nothing(who: str, case: Case, supplier: FakeSupplier, request: pytest.FixtureRequest) -> None:
+def test_who_may_not_claim_sends_nothing(
+    who: str, case: Case, supplier: FakeSupplier, request: pytest.FixtureRequest
+) -> None:
     with pytest.raises(NotAllowed):
         file(request.getfixturevalue(who), case)
     assert supplier.calls == []
@@ -131,14 +145,20 @@ def test_who_may_not_claim_sends_nothing(who: str, case: Case, supplier: FakeSup
 
 
 def test_a_claim_the_verdict_does_not_offer_needs_an_overrule(
-    support: User, account: SupplierAccount, make_order: Callable[..., Order], make_code: Callable[..., Code], supplier: FakeSupplier
+    support: User,
+    account: SupplierAccount,
+    make_order: Callable[..., Order],
+    make_code: Callable[..., Code],
+    supplier: FakeSupplier,
 ) -> None:
     code = make_code(make_order(account, region="TR"), region="TR")
     ours = cases.open_case(by=support, order=code.order, code=code)
     with pytest.raises(Refused, match="not offered"):
         file(support, ours)
     assert supplier.calls == []
-    cases.overrule_verdict(by=support, case=ours, verdict="supplier_region", reason="The supplier confirmed its mistake by mail")
+    cases.overrule_verdict(
+        by=support, case=ours, verdict="supplier_region", reason="The supplier confirmed its mistake by mail"
+    )
     assert file(support, ours).state == "filed"
 
 
@@ -164,7 +184,7 @@ def test_a_refusal_of_the_supplier_is_a_sentence_and_leaves_the_code_as_it_was(
     supplier.refuses(code)
     claim = file(support, case)
     assert (claim.state, claim.answer) == ("refused", filing.SENTENCES[code])
-    assert Code.objects.get(pk=case.code_id).state == "handed_over"
+    assert code_of(case).state == "handed_over"
     assert Case.objects.get(pk=case.pk).state == "todo"
 
 
@@ -175,14 +195,16 @@ def test_a_lost_answer_leaves_the_claim_unconfirmed_and_it_is_never_sent_again(
     supplier.fails(error)
     claim = file(support, case)
     assert claim.state == "unconfirmed"
-    assert Code.objects.get(pk=case.code_id).state == "handed_over"
+    assert code_of(case).state == "handed_over"
     assert send_claim_task(str(claim.pk)) is None
     with pytest.raises(Refused, match="open claim"):
         file(support, case)
     assert len(supplier.calls) == 1
 
 
-def test_a_claim_that_surely_did_not_arrive_waits_and_is_sent_again(support: User, case: Case, supplier: FakeSupplier) -> None:
+def test_a_claim_that_surely_did_not_arrive_waits_and_is_sent_again(
+    support: User, case: Case, supplier: FakeSupplier
+) -> None:
     supplier.fails(httpx.ConnectError)
     claim = file(support, case)
     assert claim.state == "draft"
@@ -226,8 +248,10 @@ def test_a_sender_that_died_in_the_call_is_not_repeated(support: User, case: Cas
     assert len(supplier.calls) == 1
 
 
-def test_a_code_that_does_not_open_sends_nothing_and_keeps_the_draft(support: User, case: Case, supplier: FakeSupplier) -> None:
-    Code.objects.filter(pk=case.code_id).update(sealed=b"\x01" * 60)
+def test_a_code_that_does_not_open_sends_nothing_and_keeps_the_draft(
+    support: User, case: Case, supplier: FakeSupplier
+) -> None:
+    Code.objects.filter(pk=code_of(case).pk).update(sealed=b"\x01" * 60)
     with pytest.raises(Unavailable, match="no claim was filed"):
         file(support, Case.objects.get(pk=case.pk))
     assert supplier.calls == []
@@ -246,12 +270,16 @@ def test_filing_inside_a_transaction_is_a_programming_error(support: User, case:
 
 
 @pytest.fixture
-def hand_case(support: User, by_hand: SupplierAccount, make_order: Callable[..., Order], make_code: Callable[..., Code]) -> Case:
+def hand_case(
+    support: User, by_hand: SupplierAccount, make_order: Callable[..., Order], make_code: Callable[..., Code]
+) -> Case:
     code = make_code(make_order(by_hand), region="TR", state="handed_over", customer_order="10421")
     return cases.open_case(by=support, order=code.order, code=code, error_text="Not valid here")
 
 
-def test_a_supplier_without_a_claims_api_gets_a_text_and_no_call(support: User, hand_case: Case, supplier: FakeSupplier) -> None:
+def test_a_supplier_without_a_claims_api_gets_a_text_and_no_call(
+    support: User, hand_case: Case, supplier: FakeSupplier
+) -> None:
     claim = file(support, hand_case)
     assert (claim.state, claim.method, claim.priority) == ("draft", "manual", False)
     assert supplier.calls == []
@@ -268,7 +296,7 @@ def test_a_claim_sent_by_hand_counts_as_filed_with_its_reference(support: User, 
     filing.record_manual_filing(by=support, claim=claim, reference=" T-77 ")
     claim.refresh_from_db()
     assert (claim.state, claim.remote_id) == ("filed", "T-77")
-    assert Code.objects.get(pk=hand_case.code_id).state == "claimed"
+    assert code_of(hand_case).state == "claimed"
     assert Case.objects.get(pk=hand_case.pk).state == "waiting_supplier"
 
 
@@ -283,7 +311,9 @@ def test_a_reference_is_needed_and_is_recorded_once(support: User, hand_case: Ca
     assert claim.remote_id == "T-77"
 
 
-def test_an_unconfirmed_claim_is_settled_by_a_person_who_asked(support: User, case: Case, supplier: FakeSupplier) -> None:
+def test_an_unconfirmed_claim_is_settled_by_a_person_who_asked(
+    support: User, case: Case, supplier: FakeSupplier
+) -> None:
     supplier.fails(httpx.ReadTimeout)
     claim = file(support, case)
     filing.record_manual_filing(by=support, claim=claim, reference="clm_found")
@@ -322,7 +352,9 @@ def test_an_api_claim_in_the_queue_gets_no_reference_by_hand(support: User, case
 
 
 @pytest.mark.parametrize("who", ["finance", "auditor", "admin", "outsider"])
-def test_who_may_not_claim_records_nothing(who: str, support: User, hand_case: Case, request: pytest.FixtureRequest) -> None:
+def test_who_may_not_claim_records_nothing(
+    who: str, support: User, hand_case: Case, request: pytest.FixtureRequest
+) -> None:
     claim = file(support, hand_case)
     person = request.getfixturevalue(who)
     with pytest.raises(NotAllowed):

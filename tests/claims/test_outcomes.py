@@ -9,6 +9,7 @@ import pytest
 from procurement.bookkeeping import postings
 from procurement.claims.models import Case, Claim
 from procurement.claims.services import filing
+from procurement.claims.services.cases import note_message_copied
 from procurement.claims.services.outcomes import record_outcome
 from procurement.errors import DomainError, NotAllowed, Refused, StaleState
 from procurement.orders.models import Code
@@ -25,7 +26,11 @@ NEW_CODE = "TST0-9QWX-AB12"
 def claim(support: User, case: Case, supplier: FakeSupplier, money: None, account: SupplierAccount) -> Claim:
     order = case.order
     postings.purchase(
-        account_code=account.code, currency="USD", order_id=str(order.pk), label=order.client_order_id, amount_minor=13_860
+        account_code=account.code,
+        currency="USD",
+        order_id=str(order.pk),
+        label=order.client_order_id,
+        amount_minor=13_860,
     )
     filing.file_claim(by=support, case=case, reason="wrong_region")
     return Claim.objects.select_related("code__order__account", "account", "case").get()
@@ -56,7 +61,9 @@ def test_an_outcome_recorded_twice_is_booked_once(manager: User, claim: Claim) -
 
 
 @pytest.mark.parametrize("amount", [None, 0, -1, 4621])
-def test_a_credit_of_nothing_or_of_more_than_the_cost_is_refused(manager: User, claim: Claim, amount: int | None) -> None:
+def test_a_credit_of_nothing_or_of_more_than_the_cost_is_refused(
+    manager: User, claim: Claim, amount: int | None
+) -> None:
     before = balance(claim.account)
     with pytest.raises(Refused):
         record_outcome(by=manager, claim=claim, outcome="credited", credit_minor=amount)
@@ -87,11 +94,31 @@ def test_a_replacement_is_sealed_into_the_order_with_a_window_of_its_own(support
     claim.refresh_from_db()
     stored = claim.replacement
     assert stored is not None
-    assert (claim.state, stored.order_id, stored.last4, stored.state) == ("replaced", claim.code.order_id, "AB12", "stored")
+    assert (claim.state, stored.order_id, stored.last4, stored.state) == (
+        "replaced",
+        claim.code.order_id,
+        "AB12",
+        "stored",
+    )
     assert stored.available_at > claim.code.available_at
     opened = reveal_code(by=support, code=stored, reason="Customer gets the replacement")
     assert opened.expose() == NEW_CODE.replace("-", "")
     assert Code.objects.get(pk=claim.code_id).state == "replaced"
+
+
+def test_a_replacement_is_kept_for_its_customer_and_handed_over_with_the_message(support: User, claim: Claim) -> None:
+    record_outcome(by=support, claim=claim, outcome="replaced", replacement=Secret(NEW_CODE))
+    claim.refresh_from_db()
+    assert claim.replacement is not None
+    assert (claim.replacement.state, claim.replacement.customer_order) == ("stored", "10421")
+    case = Case.objects.get(pk=claim.case_id)
+    note_message_copied(by=support, case=case, message="manual_review")
+    claim.replacement.refresh_from_db()
+    assert claim.replacement.state == "stored"
+    note_message_copied(by=support, case=case, message="replacement_ready")
+    note_message_copied(by=support, case=case, message="replacement_ready")
+    claim.replacement.refresh_from_db()
+    assert (claim.replacement.state, claim.replacement.handed_over_at is not None) == ("handed_over", True)
 
 
 @pytest.mark.parametrize(
@@ -120,9 +147,12 @@ def test_a_declined_claim_leaves_an_invalid_code_and_a_case_to_do(support: User,
 
 
 @pytest.mark.parametrize(
-    ("customer", "outcome", "state"), [("10421", "replaced", "todo"), ("", "replaced", "solved"), ("", "declined", "todo")]
+    ("customer", "outcome", "state"),
+    [("10421", "replaced", "todo"), ("", "replaced", "solved"), ("", "declined", "todo")],
 )
-def test_a_case_goes_on_until_everybody_has_heard(support: User, claim: Claim, customer: str, outcome: str, state: str) -> None:
+def test_a_case_goes_on_until_everybody_has_heard(
+    support: User, claim: Claim, customer: str, outcome: str, state: str
+) -> None:
     Case.objects.update(customer_order=customer)
     record_outcome(by=support, claim=claim, outcome=outcome)
     assert Case.objects.get(pk=claim.case_id).state == state

@@ -61,7 +61,9 @@ def test_asking_for_a_reason_shows_nothing(support: User, wrong_code: Code, head
 
 @pytest.mark.parametrize("headers", [{}, HTMX])
 @pytest.mark.parametrize("reason", ["", "too short"])
-def test_without_a_reason_the_code_stays_closed(support: User, wrong_code: Code, reason: str, headers: dict[str, str]) -> None:
+def test_without_a_reason_the_code_stays_closed(
+    support: User, wrong_code: Code, reason: str, headers: dict[str, str]
+) -> None:
     response = signed_in(support).post(url(wrong_code), {"reason": reason}, headers=headers)
     assert response.status_code == 422
     assert BARE not in response.content.decode()
@@ -96,7 +98,9 @@ def test_a_copy_by_address_alone_is_refused(support: User, wrong_code: Code) -> 
 @pytest.mark.requirement("N15")
 @pytest.mark.parametrize("who", ["finance", "admin", "auditor", "outsider"])
 @pytest.mark.parametrize("action", ["reveal", "copy"])
-def test_who_may_not_see_codes_gets_none(who: str, action: str, wrong_code: Code, request: pytest.FixtureRequest) -> None:
+def test_who_may_not_see_codes_gets_none(
+    who: str, action: str, wrong_code: Code, request: pytest.FixtureRequest
+) -> None:
     response = signed_in(request.getfixturevalue(who)).post(url(wrong_code, action), {"reason": REASON})
     assert response.status_code == 403
     assert BARE not in response.content.decode()

@@ -14,7 +14,9 @@ US, TR, GB = "US", "TR", "GB"
 
 
 def facts(sold: str, mapped: str, delivered: str, account: str = "", **changes: object) -> Facts:
-    made = Facts(Side(sold, "USD", 5000), Side(mapped, "USD", 5000), Side(delivered, "USD", 5000), account, "v3 by Ana, 2 Nov")
+    made = Facts(
+        Side(sold, "USD", 5000), Side(mapped, "USD", 5000), Side(delivered, "USD", 5000), account, "v3 by Ana, 2 Nov"
+    )
     return replace(made, **changes)  # type: ignore[arg-type]
 
 
@@ -53,7 +55,13 @@ def test_the_table_for_regions(
     given: tuple[str, str, str, str], key: str, owner: str, action: str, reason: str | None, message: str
 ) -> None:
     found = verdict(facts(*given))
-    assert (found.key, found.owner, found.action, found.claim_reason, found.message) == (key, owner, action, reason, message)
+    assert (found.key, found.owner, found.action, found.claim_reason, found.message) == (
+        key,
+        owner,
+        action,
+        reason,
+        message,
+    )
     assert "{" not in found.sentence
 
 

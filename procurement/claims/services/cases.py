@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.db import IntegrityError, transaction
+from django.utils import timezone
 
 from procurement.audit.services import record
 from procurement.claims import policies
@@ -14,6 +15,7 @@ from procurement.claims.models import Case
 from procurement.claims.states import CASE, OPEN_CASE, OPEN_CLAIM
 from procurement.errors import Refused, StaleState
 from procurement.orders.models import Code, Order
+from procurement.orders.states import CODE
 from procurement.staff.access import may
 from procurement.staff.models import User
 from procurement.staff.permissions import Permission
@@ -21,7 +23,13 @@ from procurement.states import transition
 
 
 def open_case(
-    *, by: User, order: Order, code: Code | None = None, customer_order: str = "", error_text: str = "", account_region: str = ""
+    *,
+    by: User,
+    order: Order,
+    code: Code | None = None,
+    customer_order: str = "",
+    error_text: str = "",
+    account_region: str = "",
 ) -> Case:
     """Open a case for one code, or for an order without codes; one open case for each code.
 
@@ -42,7 +50,9 @@ def open_case(
             )
             record("case.opened", by=by, subject=case, order=str(order))
     except IntegrityError:
-        raise Refused(f"There is an open case for {code} already. No second case was opened. Work in the open one.") from None
+        raise Refused(
+            f"There is an open case for {code} already. No second case was opened. Work in the open one."
+        ) from None
     return case
 
 
@@ -57,7 +67,7 @@ def take_case(*, by: User, case: Case) -> None:
 
 
 def set_account_region(*, by: User, case: Case, region: str) -> None:
-    """Note which country the customer says the account shows; a case that waited for this answer is to do again (N11)."""
+    """Note the country the customer says the account shows; a case that waited for it is to do again (N11)."""
     policies.check_can_work(by)
     policies.check_open(case)
     region = policies.clean_region(region)
@@ -77,19 +87,29 @@ def set_error_text(*, by: User, case: Case, text: str) -> None:
 def note_message_copied(*, by: User, case: Case, message: str) -> None:
     """Record that a message was copied for the customer; a case to do then waits for the customer.
 
-    A case that waits for the supplier keeps waiting for the supplier.
+    A case that waits for the supplier keeps waiting for the supplier. With "replacement ready" the replacement
+    counts as handed over, so that it is not given to anybody else.
     """
     policies.check_can_work(by)
     if message not in MESSAGES:
         raise Refused("There is no such message. Nothing was recorded.")
     with transaction.atomic():
         change(case, by, "case.message_copied", facts={"message": MESSAGES[message].label})
+        if message == "replacement_ready":
+            hand_over_replacements(by, case)
         if case.state == "todo":
             transition(case, "waiting_customer", by=by, machine=CASE)
 
 
+def hand_over_replacements(by: User, case: Case) -> None:
+    codes = Code.objects.filter(pk__in=case.claims.values("replacement"), state="stored")
+    for code in codes:
+        facts = {"customer_order": case.customer_order or str(case)}
+        transition(code, "handed_over", by=by, machine=CODE, facts=facts, handed_over_at=timezone.now(), **facts)
+
+
 def overrule_verdict(*, by: User, case: Case, verdict: str, reason: str) -> None:
-    """Choose another row of the table, or with "" go back to it; the rule overruled is recorded, so that they can be counted."""
+    """Choose another row of the table, or with "" go back to its own; the rule overruled is recorded, to be counted."""
     policies.check_open(case)
     reason = policies.clean_reason(reason)
     if verdict:
@@ -99,7 +119,15 @@ def overrule_verdict(*, by: User, case: Case, verdict: str, reason: str) -> None
     rule = rule_of(case)
     words = policies.TABLE[verdict].owner_words if verdict else "back to the rule"
     facts = {"verdict": f"{verdict or rule.key} ({words})", "rule": rule.key}
-    change(case, by, "case.overruled", reason=reason, facts=facts, overruled=verdict, overruled_reason=reason if verdict else "")
+    change(
+        case,
+        by,
+        "case.overruled",
+        reason=reason,
+        facts=facts,
+        overruled=verdict,
+        overruled_reason=reason if verdict else "",
+    )
 
 
 def solve_case(*, by: User, case: Case, note: str = "") -> None:
@@ -129,12 +157,16 @@ def check_no_open_claim(case: Case) -> None:
         raise Refused("A claim of this case is not decided yet. Nothing was changed. Record its outcome first.")
 
 
-def change(case: Case, by: User, event: str, *, reason: str = "", facts: dict[str, Any] | None = None, **values: Any) -> None:
+def change(
+    case: Case, by: User, event: str, *, reason: str = "", facts: dict[str, Any] | None = None, **values: Any
+) -> None:
     """Write `values` under the version the person saw, with its audit event; StaleState if somebody was faster."""
     with transaction.atomic():
         written = Case.objects.filter(pk=case.pk, version=case.version).update(version=case.version + 1, **values)
         if written != 1:
-            raise StaleState(f"{case} was changed by someone else meanwhile. Nothing was done. Look at it again before you act.")
+            raise StaleState(
+                f"{case} was changed by someone else meanwhile. Nothing was done. Look at it again before you act."
+            )
         case.version += 1
         for name, value in values.items():
             setattr(case, name, value)

@@ -38,20 +38,23 @@ SAFETY_NET = timedelta(minutes=3)
 TRY_AGAIN = timedelta(minutes=5)
 
 SENTENCES = {
-    "claim_window_closed": "The supplier says its 7 days for this code are over. No claim was filed. Copy the late request and ask by hand.",
+    "claim_window_closed": "The supplier says its 7 days for this code are over. No claim was filed. Copy the "
+    "late request and ask by hand.",
     "already_claimed": (
-        "The supplier holds a claim for this code already. No second claim was filed. Ask its support for the reference and the outcome."
+        "The supplier holds a claim for this code already. No second claim was filed. Ask its support for the "
+        "reference and the outcome."
     ),
-    "unknown_code": "The supplier says that this order delivered no such code. No claim was filed. Ask its support, naming the order id.",
+    "unknown_code": "The supplier says that this order delivered no such code. No claim was filed. Ask its "
+    "support, naming the order id.",
 }
 
 
 def file_claim(*, by: User, case: Case, reason: str, description: str = "") -> Claim:
-    """Draft a claim for the case's code and send it, or prepare it for sending by hand where the supplier takes none over its API.
+    """Draft a claim for the case's code and send it; where the API takes none, prepare it for sending by hand.
 
-    Call it outside any transaction. The claim's state says what came of it: filed; refused; unconfirmed (may have arrived:
-    never repeated by itself); draft (surely not arrived yet, sent again by the work loop, or waiting for a person's hand).
-    Raises NotAllowed or Refused before anything is sent.
+    Call it outside any transaction. The claim's state says what came of it: filed; refused; unconfirmed (it may have
+    arrived and is never repeated by itself); draft (it surely did not arrive and is sent again by the work loop, or it
+    waits for a person's hand). Raises NotAllowed or Refused before anything is sent.
     """
     code = policies.check_can_file(by, case)
     policies.check_reason_code(reason)
@@ -95,7 +98,10 @@ def send_claim(claim: Claim, *, by: User | None) -> datetime | None:
         unknown = ClaimUnknown("interrupted", "Sending was interrupted. Nobody knows whether the claim arrived.")
         return settle(claim, unknown, by=by)
     if not is_open(claim.window_ends):
-        sentence = "The window closed before the supplier could be reached. No claim was filed. Copy the late request and ask by hand."
+        sentence = (
+            "The window closed before the supplier could be reached. No claim was filed. "
+            "Copy the late request and ask by hand."
+        )
         return settle(claim, ClaimRefused("claim_window_closed_here", sentence, True), by=by)
     return settle(claim, ask_supplier(claim), by=by)
 
@@ -107,13 +113,15 @@ def may_have_arrived(claim: Claim) -> bool:
 
 
 def ask_supplier(claim: Claim) -> ClaimVerdict:
-    """Open the code and hand it to the client: the only lines here that touch the code itself. Nothing is kept of it."""
+    """Open the code and hand it to the client: the only lines here that touch the code. Nothing is kept of it."""
     code = claim.code
     context = code_context(str(code.pk), str(code.account_id), str(code.order_id))
     try:
         opened = open_sealed(code.sealed, purpose=Purpose.CODE, context=context)
     except (KeyUnavailable, SealBroken) as error:
-        raise Unavailable("The code could not be opened, so no claim was filed. It is tried again. Tell an administrator.") from error
+        raise Unavailable(
+            "The code could not be opened, so no claim was filed. It is tried again. Tell an administrator."
+        ) from error
     try:
         return client_for(claim.account).file_claim(
             code.order.remote_id, opened, claim.reason, claim.description, ("claims.claim", str(claim.pk))
@@ -154,7 +162,9 @@ def mark_filed(claim: Claim, *, by: User | None, reference: str) -> None:
     """The supplier has it: claim filed, code claimed, case waiting for the supplier, in one transaction."""
     facts = {"method": claim.get_method_display(), "reference": reference}
     with transaction.atomic():
-        transition(claim, "filed", by=by, machine=CLAIM, facts=facts, remote_id=reference, filed_at=timezone.now(), answer="")
+        transition(
+            claim, "filed", by=by, machine=CLAIM, facts=facts, remote_id=reference, filed_at=timezone.now(), answer=""
+        )
         code = Code.objects.get(pk=claim.code_id)
         if code.state != "claimed":
             transition(code, "claimed", by=by, machine=CODE, facts=facts)
@@ -165,19 +175,31 @@ def mark_filed(claim: Claim, *, by: User | None, reference: str) -> None:
 
 def mark_refused(claim: Claim, *, by: User | None, why: str, source: str = "") -> None:
     """The supplier has no claim of it; the case stays where it is, for a person to go on."""
-    transition(claim, "refused", by=by, machine=CLAIM, source=source, facts={"why": why}, answer=why[:500], outcome_at=timezone.now())
+    transition(
+        claim,
+        "refused",
+        by=by,
+        machine=CLAIM,
+        source=source,
+        facts={"why": why},
+        answer=why[:500],
+        outcome_at=timezone.now(),
+    )
 
 
 def record_manual_filing(*, by: User, claim: Claim, reference: str) -> None:
     """A person sent the claim, or learned that an unconfirmed one arrived, and has the supplier's reference."""
     check_can(by, Permission.CLAIM_FILE)
     if not (claim.state == "unconfirmed" or (claim.state == "draft" and claim.is_by_hand)):
-        raise Refused(f"This claim is “{claim.status.label}”. Nothing was recorded; only a claim sent by hand gets its reference here.")
+        raise Refused(
+            f"This claim is “{claim.status.label}”. Nothing was recorded; only a claim sent by hand gets its "
+            "reference here."
+        )
     mark_filed(claim, by=by, reference=policies.check_reference(reference))
 
 
 def record_not_arrived(*, by: User, claim: Claim, why: str) -> None:
-    """A person decided not to send a draft by hand, or learned from the supplier that an unconfirmed claim did not arrive."""
+    """A person decided not to send a claim by hand, or learned that an unconfirmed one did not arrive."""
     check_can(by, Permission.CLAIM_FILE)
     if not (claim.state == "unconfirmed" or (claim.state == "draft" and claim.is_by_hand)):
         raise Refused(f"This claim is “{claim.status.label}”. Nothing was recorded.")

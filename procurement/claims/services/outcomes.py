@@ -1,4 +1,4 @@
-"""What the supplier decided on a claim: replaced, credited or declined, with what follows for code, case and money (R72)."""
+"""What the supplier decided: replaced, credited or declined, and what follows for code, case and money (R72)."""
 
 from __future__ import annotations
 
@@ -26,12 +26,19 @@ CODE_AFTER = {"replaced": "replaced", "credited": "credited", "declined": "inval
 
 
 def record_outcome(
-    *, by: User, claim: Claim, outcome: str, note: str = "", credit_minor: int | None = None, replacement: Secret | None = None
+    *,
+    by: User,
+    claim: Claim,
+    outcome: str,
+    note: str = "",
+    credit_minor: int | None = None,
+    replacement: Secret | None = None,
 ) -> None:
     """Write the supplier's decision down, once, in one transaction with the code's move and the credit's posting.
 
-    `credit_minor` is in minor units of the order's cost currency; `replacement` is the new code, sealed as it is stored.
-    A case with a customer is to do again, since the customer must hear of it; without one it is solved, unless declined.
+    `credit_minor` is in minor units of the order's cost currency; `replacement` is the new code, sealed when stored.
+    A case with a customer is to do again, for the customer must hear of it; without one it is solved, unless
+    declined.
     Raises NotAllowed, Refused or StaleState; then nothing was recorded.
     """
     check_can(by, Permission.CLAIM_FILE, Permission.DEPOSIT_RECORD)
@@ -58,16 +65,21 @@ def record_replacement(by: User, claim: Claim, note: str, replacement: Secret | 
 
 
 def store_replacement(by: User, claim: Claim, text: Secret) -> Code:
-    """Seal the new code into the same order. Refused for something that is no code, is held already, or is of the other environment."""
+    """Seal the new code into the same order. Refused for what is no code, or is held already; WrongEnvironment too."""
     order = claim.code.order
     if not WELL_FORMED.fullmatch(normalise_code(text)):
-        raise Refused("The replacement is not a code of 12 letters and digits. Nothing was recorded. Check it and paste it again.")
+        raise Refused(
+            "The replacement is not a code of 12 letters and digits. Nothing was recorded. Check it and paste it again."
+        )
     fresh = take_in(order, (RemoteCode(text, region=""),)).fresh
     if not fresh:
-        raise Refused("This code is held already, so it can't be the replacement. Nothing was recorded. Check which code was sent.")
+        raise Refused(
+            "This code is held already, so it can't be the replacement. Nothing was recorded. Check which code "
+            "was sent."
+        )
     code = fresh[0]
-    # Its seven days run from now, not from the first delivery of the order.
-    Code.objects.filter(pk=code.pk).update(available_at=timezone.now())
+    # Its seven days run from now, not from the first delivery of the order; it is kept for the customer who waits.
+    Code.objects.filter(pk=code.pk).update(available_at=timezone.now(), customer_order=claim.case.customer_order)
     record("code.replacement_stored", by=by, subject=code, last4=code.last4)
     return code
 

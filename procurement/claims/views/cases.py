@@ -17,7 +17,16 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from procurement.claims import packets, policies, queries
 from procurement.claims.facts import facts_of, rule_of, verdict_of
-from procurement.claims.forms import CaseForm, ErrorTextForm, FindForm, NoteForm, OverruleForm, RegionForm, WhyForm, region_choices
+from procurement.claims.forms import (
+    CaseForm,
+    ErrorTextForm,
+    FindForm,
+    NoteForm,
+    OverruleForm,
+    RegionForm,
+    WhyForm,
+    region_choices,
+)
 from procurement.claims.models import Case
 from procurement.claims.services import cases
 from procurement.claims.verdict import needs_account_region
@@ -65,7 +74,9 @@ def case_find(request: Request) -> HttpResponse:
             return see_other(request, new_url(found[0].order, found[0].code))
     rows = [(hit, new_url(hit.order, hit.code)) for hit in found or []]
     status = 422 if form.is_bound and not rows else 200
-    return render(request, "claims/case_find.html", {"form": form, "rows": rows, "searched": found is not None}, status=status)
+    return render(
+        request, "claims/case_find.html", {"form": form, "rows": rows, "searched": found is not None}, status=status
+    )
 
 
 def new_url(order: Order, code: Code | None) -> str:
@@ -140,7 +151,9 @@ def case_detail(request: Request, pk: int) -> HttpResponse:
     return show_case(request, get_case(pk))
 
 
-def show_case(request: Request, case: Case, *, region: RegionForm | None = None, error: ErrorTextForm | None = None) -> HttpResponse:
+def show_case(
+    request: Request, case: Case, *, region: RegionForm | None = None, error: ErrorTextForm | None = None
+) -> HttpResponse:
     """The case page; a form that was refused is shown again with what was typed, as 422."""
     user, found = request.user, verdict_of(case)
     may_reveal = case.code is not None and may(user, Permission.CODE_REVEAL)
@@ -204,7 +217,10 @@ def case_take(request: Request, pk: int) -> HttpResponse:
 def case_region(request: Request, pk: int) -> HttpResponse:
     """Note the account's country; a refusal shows the case again with what was typed."""
     form = RegionForm(request.POST)
-    if form.is_valid() and done(form, lambda data: cases.set_account_region(by=request.user, case=case_as_seen(request, pk), region=data["region"])):
+    if done(
+        form,
+        lambda data: cases.set_account_region(by=request.user, case=case_as_seen(request, pk), region=data["region"]),
+    ):
         return see_other(request, "claims:case_detail", pk=pk)
     return show_case(request, get_case(pk), region=form)
 
@@ -215,7 +231,10 @@ def case_region(request: Request, pk: int) -> HttpResponse:
 def case_error(request: Request, pk: int) -> HttpResponse:
     """Note the error text; a refusal shows the case again with what was typed."""
     form = ErrorTextForm(request.POST)
-    if form.is_valid() and done(form, lambda data: cases.set_error_text(by=request.user, case=case_as_seen(request, pk), text=data["error_text"])):
+    if done(
+        form,
+        lambda data: cases.set_error_text(by=request.user, case=case_as_seen(request, pk), text=data["error_text"]),
+    ):
         return see_other(request, f"{reverse('claims:case_detail', args=[pk])}#evidence")
     return show_case(request, get_case(pk), error=form)
 
@@ -231,7 +250,9 @@ def case_message(request: Request, pk: int) -> HttpResponse:
 
 
 def done(form: forms.Form, action: Callable[[dict[str, Any]], None]) -> bool:
-    """Run `action` with the form's data; False with the refusal on the form, so that nothing typed is lost."""
+    """Run `action` with a valid form's data; False, with what is wrong on the form, so that nothing typed is lost."""
+    if not form.is_valid():
+        return False
     try:
         action(form.cleaned_data)
     except DomainError as refusal:
@@ -251,7 +272,9 @@ class Act:
 
 
 def act(request: Request, case: Case, form: forms.Form, about: Act) -> HttpResponse:
-    template = "claims/_case_act_dialog.html" if is_fragment(request) and request.method == "GET" else "claims/case_act.html"
+    template = (
+        "claims/_case_act_dialog.html" if is_fragment(request) and request.method == "GET" else "claims/case_act.html"
+    )
     context = {"case": case, "form": form, "act": about, "title": about.title, "consequence": about.lead}
     return render(request, template, context, status=422 if form.is_bound else 200)
 
@@ -263,10 +286,10 @@ def case_overrule(request: Request, pk: int) -> HttpResponse:
     """Choose another verdict, with a reason."""
     case = case_as_seen(request, pk)
     form = OverruleForm(request.POST or None, initial={"verdict": case.overruled})
-    if request.method == "POST" and form.is_valid():
-        if done(form, lambda data: cases.overrule_verdict(by=request.user, case=case, verdict=data["verdict"], reason=data["reason"])):
-            return see_other(request, "claims:case_detail", pk=pk)
-    return act(request, get_case(pk), form, Act("Overrule the verdict", f"The rule says: {rule_of(case).sentence}", "Overrule"))
+    if done(form, lambda data: cases.overrule_verdict(by=request.user, case=case, **data)):
+        return see_other(request, "claims:case_detail", pk=pk)
+    about = Act("Overrule the verdict", f"The rule says: {rule_of(case).sentence}", "Overrule")
+    return act(request, get_case(pk), form, about)
 
 
 @requires(Permission.CASE_WORK)
@@ -275,10 +298,14 @@ def case_overrule(request: Request, pk: int) -> HttpResponse:
 def case_solve(request: Request, pk: int) -> HttpResponse:
     case = case_as_seen(request, pk)
     form = NoteForm(request.POST or None)
-    if request.method == "POST" and form.is_valid():
-        if done(form, lambda data: cases.solve_case(by=request.user, case=case, note=data["reason"])):
-            return see_other(request, "claims:case_detail", pk=pk)
-    return act(request, get_case(pk), form, Act("Mark as solved", "The customer is served. The case can be opened again.", "Mark as solved"))
+    if done(form, lambda data: cases.solve_case(by=request.user, case=case, note=data["reason"])):
+        return see_other(request, "claims:case_detail", pk=pk)
+    return act(
+        request,
+        get_case(pk),
+        form,
+        Act("Mark as solved", "The customer is served. The case can be opened again.", "Mark as solved"),
+    )
 
 
 @requires(Permission.CASE_WORK)
@@ -287,10 +314,14 @@ def case_solve(request: Request, pk: int) -> HttpResponse:
 def case_close(request: Request, pk: int) -> HttpResponse:
     case = case_as_seen(request, pk)
     form = WhyForm(request.POST or None)
-    if request.method == "POST" and form.is_valid():
-        if done(form, lambda data: cases.close_case(by=request.user, case=case, reason=data["reason"])):
-            return see_other(request, "claims:case_detail", pk=pk)
-    return act(request, get_case(pk), form, Act("Close the case", "Nothing recorded is lost. The case can be opened again.", "Close case"))
+    if done(form, lambda data: cases.close_case(by=request.user, case=case, reason=data["reason"])):
+        return see_other(request, "claims:case_detail", pk=pk)
+    return act(
+        request,
+        get_case(pk),
+        form,
+        Act("Close the case", "Nothing recorded is lost. The case can be opened again.", "Close case"),
+    )
 
 
 @requires(Permission.CASE_WORK)

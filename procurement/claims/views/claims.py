@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from typing import Any
 
 from django.contrib import messages
 from django.http import HttpResponse
@@ -16,7 +17,7 @@ from procurement.claims.forms import ClaimForm, OutcomeForm, ReferenceForm, WhyF
 from procurement.claims.models import Claim
 from procurement.claims.services import filing
 from procurement.claims.services.outcomes import record_outcome
-from procurement.claims.views.cases import case_as_seen, done, get_case
+from procurement.claims.views.cases import case_as_seen, done
 from procurement.claims.window import window_ends
 from procurement.errors import Missing
 from procurement.staff.access import may, requires
@@ -30,8 +31,10 @@ SETTLERS = (Permission.CLAIM_FILE, Permission.DEPOSIT_RECORD)
 
 WHAT_HAPPENED = {
     "filed": "The supplier has the claim. Send the customer the message below.",
-    "draft": "The supplier could not be reached. The claim is saved and sent as soon as it answers; it counts as filed only then.",
-    "unconfirmed": "The supplier did not answer. Nobody knows whether the claim arrived. Ask its support; do not file it again.",
+    "draft": "The supplier could not be reached. The claim is saved and sent as soon as it answers; it counts as "
+    "filed only then.",
+    "unconfirmed": "The supplier did not answer. Nobody knows whether the claim arrived. Ask its support; do not "
+    "file it again.",
     "refused": "The supplier did not take the claim.",
 }
 
@@ -52,9 +55,8 @@ def claim_new(request: Request, pk: int) -> HttpResponse:
     found = verdict_of(case)
     form = ClaimForm(request.POST or None, initial={"reason": found.claim_reason, "description": case.error_text})
     filed: list[Claim] = []
-    if request.method == "POST" and form.is_valid():
-        if done(form, lambda data: filed.append(filing.file_claim(by=request.user, case=case, **data))):
-            return after_filing(request, filed[0])
+    if done(form, lambda data: filed.append(filing.file_claim(by=request.user, case=case, **data))):
+        return after_filing(request, filed[0])
     context = {
         "case": case,
         "found": found,
@@ -70,7 +72,11 @@ def claim_new(request: Request, pk: int) -> HttpResponse:
 def after_filing(request: Request, claim: Claim) -> HttpResponse:
     """To the case when the supplier has it, else to the claim, which says what to do."""
     if claim.is_by_hand:
-        messages.info(request, "The claim is prepared. Send the text below, then record the supplier's reference; it counts as filed only then.")
+        messages.info(
+            request,
+            "The claim is prepared. Send the text below, then record the supplier's reference; it counts as "
+            "filed only then.",
+        )
         return see_other(request, "claims:claim_detail", pk=claim.pk)
     say = messages.success if claim.state == "filed" else messages.warning
     say(request, WHAT_HAPPENED[claim.state])
@@ -87,7 +93,12 @@ def claim_detail(request: Request, pk: uuid.UUID) -> HttpResponse:
 
 
 def show_claim(
-    request: Request, claim: Claim, *, outcome: OutcomeForm | None = None, reference: ReferenceForm | None = None, why: WhyForm | None = None
+    request: Request,
+    claim: Claim,
+    *,
+    outcome: OutcomeForm | None = None,
+    reference: ReferenceForm | None = None,
+    why: WhyForm | None = None,
 ) -> HttpResponse:
     """The claim's page; a form that was refused is shown again with what was typed, as 422."""
     files = may(request.user, Permission.CLAIM_FILE)
@@ -116,7 +127,7 @@ def show_claim(
 def claim_reference(request: Request, pk: uuid.UUID) -> HttpResponse:
     """The claim was sent by hand, or proved to have arrived."""
     claim, form = get_claim(pk), ReferenceForm(request.POST)
-    if form.is_valid() and done(form, lambda data: filing.record_manual_filing(by=request.user, claim=claim, **data)):
+    if done(form, lambda data: filing.record_manual_filing(by=request.user, claim=claim, **data)):
         messages.success(request, WHAT_HAPPENED["filed"])
         return see_other(request, f"{reverse('claims:case_detail', args=[claim.case_id])}#message")
     return show_claim(request, get_claim(pk), reference=form)
@@ -128,7 +139,7 @@ def claim_reference(request: Request, pk: uuid.UUID) -> HttpResponse:
 def claim_not_arrived(request: Request, pk: uuid.UUID) -> HttpResponse:
     """The claim did not arrive, or will not be sent."""
     claim, form = get_claim(pk), WhyForm(request.POST)
-    if form.is_valid() and done(form, lambda data: filing.record_not_arrived(by=request.user, claim=claim, why=data["reason"])):
+    if done(form, lambda data: filing.record_not_arrived(by=request.user, claim=claim, why=data["reason"])):
         return see_other(request, "claims:case_detail", pk=claim.case_id)
     return show_claim(request, get_claim(pk), why=form)
 
@@ -150,14 +161,12 @@ def claim_outcome(request: Request, pk: uuid.UUID) -> HttpResponse:
     """What the supplier decided; the replacement code goes straight to the vault."""
     claim = get_claim(pk)
     form = OutcomeForm(request.POST, claim=claim, with_credit=policies.may_record_credit(request.user))
-    if form.is_valid() and done(form, lambda data: record(request, claim, data)):
+    if done(form, lambda data: record(request, claim, data)):
         return see_other(request, "claims:case_detail", pk=claim.case_id)
-    form.data = form.data.copy()
-    form.data["replacement"] = ""  # a code is typed again rather than sent back to the page
     return show_claim(request, get_claim(pk), outcome=form)
 
 
-def record(request: Request, claim: Claim, data: dict[str, str]) -> None:
+def record(request: Request, claim: Claim, data: dict[str, Any]) -> None:
     typed = data["replacement"].strip()
     record_outcome(
         by=request.user,

@@ -32,7 +32,9 @@ nav_count("claims:case_list")(lambda user: queries.cases_waiting_for(user) if ma
 
 def search(rows: QuerySet[Case], text: str) -> QuerySet[Case]:
     """By case number, customer order, order id of either side, or last four."""
-    match = Q(customer_order__icontains=text) | Q(order__client_order_id__icontains=text) | Q(order__remote_id__iexact=text)
+    match = (
+        Q(customer_order__icontains=text) | Q(order__client_order_id__icontains=text) | Q(order__remote_id__iexact=text)
+    )
     number = text.upper().removeprefix("C-")
     if number.isascii() and number.isdigit() and len(number) < 16:
         match |= Q(pk=int(number))
@@ -82,7 +84,12 @@ def case_list_spec(user: User) -> ListSpec[Case]:
         tabs=TABS,
         filters=[
             Filter("q", "Search", search, kind="text", placeholder="Case, order or last four"),
-            Filter("show", "Show", lambda rows, key: views[key][1](rows), choices=[(key, label) for key, (label, _) in views.items()]),
+            Filter(
+                "show",
+                "Show",
+                lambda rows, key: views[key][1](rows),
+                choices=[(key, label) for key, (label, _) in views.items()],
+            ),
             Filter(
                 "supplier",
                 "Supplier",
@@ -108,7 +115,9 @@ def case_list(request: Request) -> HttpResponseBase:
         "may_open": may(request.user, Permission.CASE_WORK, Permission.CLAIM_FILE),
     }
     rows = queries.cases_for_list()
-    return list_page(request, case_list_spec(request.user), rows, "claims/case_list.html", context=context, on_export=on_export)
+    return list_page(
+        request, case_list_spec(request.user), rows, "claims/case_list.html", context=context, on_export=on_export
+    )
 
 
 @dataclass(frozen=True)
@@ -127,7 +136,12 @@ def on_order_page(order: Order, user: User) -> Mapping[str, Any]:
     if not may(user, Permission.CASE_VIEW):
         return {}
     cases = [
-        CaseLine(case.number, reverse("claims:case_detail", args=[case.pk]), f"code ending {case.code.last4}" if case.code else "", case.status)
+        CaseLine(
+            case.number,
+            reverse("claims:case_detail", args=[case.pk]),
+            f"code ending {case.code.last4}" if case.code else "",
+            case.status,
+        )
         for case in queries.cases_of_order(order)
     ]
     extra: dict[str, Any] = {"cases": cases, "claim_deadline": queries.first_deadline(order)}
