@@ -138,6 +138,14 @@ def _describe(found: Judgement, data: Mapping[str, Any], scheme: Scheme) -> None
     found.event_id = _id(data, scheme.event_id) if scheme.event_id else ""
 
 
+def in_words(seconds: float) -> str:
+    """A span of time for the checks: seconds up to two minutes, else minutes, from two hours on hours."""
+    for size, unit in ((3600, "h"), (60, "min")):
+        if seconds >= 2 * size:
+            return f"{seconds / size:.0f} {unit}"
+    return f"{seconds:.0f} s"
+
+
 def check_time(found: Judgement, now: datetime, scheme: Scheme) -> bool:
     """R48: whether the message is fresh enough; notes why not."""
     rule = scheme.timestamp
@@ -145,14 +153,13 @@ def check_time(found: Judgement, now: datetime, scheme: Scheme) -> bool:
         found.refuse(TOO_OLD, "Time", "No time that can be read, so nobody knows how old it is")
         return False
     age = (now - found.occurred_at).total_seconds()
+    said = f"Stamped {in_words(abs(age))} {'before' if age >= 0 else 'after'} it came"
     if age > rule.tolerance or age < -FUTURE_TOLERANCE:
         found.refuse(
-            TOO_OLD,
-            "Time",
-            f"Stamped {abs(age):.0f} s {'before' if age > 0 else 'after'} it came; {rule.tolerance} s are allowed",
+            TOO_OLD, "Time", f"{said}; {in_words(rule.tolerance if age > 0 else FUTURE_TOLERANCE)} are allowed"
         )
         return False
-    found.note("Time", f"Stamped {age:.0f} s before it came; {rule.tolerance} s are allowed")
+    found.note("Time", f"{said}; {in_words(rule.tolerance)} are allowed")
     return True
 
 
