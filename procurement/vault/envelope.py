@@ -1,4 +1,4 @@
-"""The one format of a sealed value: `'G' | fmt | alg | key id (u32) | nonce (12) | ciphertext | tag (16)`, 35 bytes over the text.
+"""The one format of a sealed value: `'G' | fmt | alg | key id (u32) | nonce (12) | ciphertext | tag (16)`.
 
 Pure functions over bytes; keys come from `keyring`. The first seven bytes and the whole context are authenticated, so a
 sealed value opens only in the row, column and supplier it was sealed for.
@@ -27,7 +27,9 @@ class SealBroken(Unavailable):
     """A sealed value does not open: it was changed, moved from another record, or its key is gone."""
 
     def __init__(self, why: str) -> None:
-        super().__init__(f"A sealed value could not be opened: {why}. Nothing was shown or changed. Tell an administrator.")
+        super().__init__(
+            f"A sealed value could not be opened: {why}. Nothing was shown or changed. Tell an administrator."
+        )
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Where sealing keys come from: the master key (environment or file), and the keys it unwraps, kept in memory by process."""
+"""Where sealing keys come from: the master key, and the keys it unwraps, kept in memory."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class _Ring:
         self.lock = threading.Lock()
         self.by_id: dict[int, bytes] = {}
         self.active: dict[str, int] = {}
-        # A key made in a transaction that may still roll back must not be remembered: what it sealed elsewhere would be lost.
+        # A key whose transaction may still roll back is not remembered: what it sealed elsewhere would be lost.
         self.uncommitted: set[int] = set()
 
 
@@ -61,16 +61,21 @@ def _key_text() -> str:
         return str(settings.MASTER_KEY)
     if not settings.MASTER_KEY_FILE:
         raise KeyUnavailable(
-            "The master key is not set, so nothing can be sealed or opened. Set COUNTERSIGN_MASTER_KEY or COUNTERSIGN_MASTER_KEY_FILE."
+            "The master key is not set, so nothing can be sealed or opened. "
+            "Set COUNTERSIGN_MASTER_KEY or COUNTERSIGN_MASTER_KEY_FILE."
         )
     path = Path(settings.MASTER_KEY_FILE)
     try:
         mode = path.stat().st_mode
         if mode & (stat.S_IRWXG | stat.S_IRWXO):
-            raise KeyUnavailable("The master key file may be read by others than its owner. It was not used; set its mode to 600.")
+            raise KeyUnavailable(
+                "The master key file may be read by others than its owner. It was not used; set its mode to 600."
+            )
         return path.read_text(encoding="ascii").strip()
     except (OSError, UnicodeDecodeError):
-        raise KeyUnavailable("The master key file cannot be read. Nothing was sealed or opened; check its path and owner.") from None
+        raise KeyUnavailable(
+            "The master key file cannot be read. Nothing was sealed or opened; check its path and owner."
+        ) from None
 
 
 def master_key() -> bytes:
@@ -107,7 +112,9 @@ def _wrap(row: CryptoKey, dek: bytes) -> None:
 def _unwrap(row: CryptoKey) -> bytes:
     key, wrapped = master_key(), bytes(row.wrapped_dek)
     if not hmac.compare_digest(row.kcv, check_value(key)):
-        raise KeyUnavailable("The master key is not the one that the stored keys were wrapped with. Nothing was sealed or opened.")
+        raise KeyUnavailable(
+            "The master key is not the one that the stored keys were wrapped with. Nothing was sealed or opened."
+        )
     try:
         return AESGCM(key).decrypt(wrapped[:NONCE_BYTES], wrapped[NONCE_BYTES:], _wrap_fields(row))
     except InvalidTag:

@@ -25,7 +25,9 @@ class CryptoKey(models.Model):
         constraints = [
             # Two processes that meet a new purpose at once must end with one key, or half of the values would not open.
             models.UniqueConstraint(fields=["purpose", "version"], name="one_key_for_each_purpose_and_version"),
-            models.UniqueConstraint(fields=["purpose"], condition=models.Q(status="active"), name="one_active_key_for_a_purpose"),
+            models.UniqueConstraint(
+                fields=["purpose"], condition=models.Q(status="active"), name="one_active_key_for_a_purpose"
+            ),
         ]
 
     def __str__(self) -> str:
