@@ -41,7 +41,7 @@ class Run:
         return self.output.read_text()
 
     def wait_until_ready(self) -> None:
-        wait_until(lambda: "is ready" in self.said() or self.process.poll() is not None, seconds=60)
+        wait_until(lambda: "is ready" in self.said() or self.process.poll() is not None, seconds=150)
         assert "is ready" in self.said(), self.said()
 
     def stop(self, number: signal.Signals = signal.SIGINT) -> int:

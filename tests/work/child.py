@@ -27,7 +27,7 @@ def start(scenario: str, log: Path, **options: Any) -> subprocess.Popen[bytes]:
         return subprocess.Popen(command, cwd=ROOT, stderr=errors)
 
 
-def wait_until(happened: Callable[[], object], seconds: float = 30) -> None:
+def wait_until(happened: Callable[[], object], seconds: float = 60) -> None:
     deadline = time.monotonic() + seconds
     while not happened():
         assert time.monotonic() < deadline, "it did not happen in time"
