@@ -154,6 +154,8 @@ def test_an_order_begins_from_an_active_mapping_only(
     mapping = make_mapping(sku, product)
     assert f"?mapping={mapping.pk}" in text(as_(buyer).get(url))
     assert "mapping=" not in text(as_(support).get(url))
+    Product.objects.update(denomination_minor=6000)
+    assert "mapping=" not in text(as_(buyer).get(url))
 
 
 def test_the_export_is_what_the_filter_shows_and_is_recorded(

@@ -13,6 +13,7 @@ from django.utils import timezone
 
 from procurement.catalog import pricing
 from procurement.catalog.models import CatalogReading, Mapping, PriceObservation, Product
+from procurement.catalog.policies import differences
 from procurement.catalog.pricing import Change, Oddity
 from procurement.catalog.queries.offers import accounts_here, products_here, region_rank
 from procurement.catalog.regions import canonical, spellings
@@ -68,7 +69,7 @@ def _age(read_at: datetime | None) -> Literal["fresh", "stale", "old", "never"]:
 
 @dataclass(frozen=True)
 class ProductRow:
-    """One product as the list shows it; `mapping` is the active mapping an order would begin from."""
+    """One product as the list shows it; `mapping` is the active mapping of the same card an order would begin from."""
 
     product: Product
     stock: str
@@ -79,7 +80,8 @@ class ProductRow:
 
     @property
     def mapping(self) -> Mapping | None:
-        return next((mapping for mapping in self.mappings if mapping.sku.active), None)
+        fitting = (one for one in self.mappings if one.sku.active and not differences(one.sku, self.product))
+        return next(fitting, None)
 
 
 def products_for_list() -> QuerySet[Product]:
