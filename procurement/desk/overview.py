@@ -36,6 +36,10 @@ class Need:
     url: str
     action: str
 
+    @property
+    def word(self) -> str:
+        return {"hold": "Uncertain", "bad": "Urgent"}.get(self.tone, "To do")
+
 
 def plural(count: int, one: str, many: str = "") -> str:
     return f"{count:,} {one if count == 1 else many or one + 's'}"
@@ -52,7 +56,7 @@ def unconfirmed_orders(user: User) -> Iterable[Need]:
 def approvals(user: User) -> Iterable[Need]:
     count = waiting_for(user)
     if count:
-        yield Need("attention", f"{plural(count, 'purchase')} waits for your approval.", reverse("approvals:request_list"), "Decide")
+        yield Need("attention", f"{plural(count, 'purchase waits', 'purchases wait')} for your approval.", reverse("approvals:request_list"), "Decide")
 
 
 def claims_due(user: User) -> Iterable[Need]:
@@ -101,7 +105,7 @@ def accounts_in_trouble(user: User) -> Iterable[Need]:
     if not may(user, P.ACCOUNT_VIEW):
         return
     for account in SupplierAccount.objects.exclude(state="live"):
-        url = reverse("suppliers:account_detail", args=[account.code])
+        url = reverse("suppliers:account_detail", args=[account.pk])
         tone = "attention" if account.state == "paused" else "bad"
         yield Need(tone, f"{account}: {account.status.label.lower()}. {account.paused_reason}".strip(), url, "Open")
 

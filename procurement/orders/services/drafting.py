@@ -158,9 +158,9 @@ def approval_content(order: Order) -> dict[str, Any]:
         "client_order_id": order.client_order_id,
         "product": order.product.external_id,
         "region": order.region,
-        "face": f"{order.face_minor} {order.face_currency}",
+        "face": postings.amount_text(order.face_minor, order.face_currency),
         "quantity": order.quantity,
-        "unit_cost_cap": f"{order.unit_cost_minor} {order.cost_currency}",
+        "unit_cost_cap": postings.amount_text(order.unit_cost_minor, order.cost_currency),
         "mapping": str(order.mapping),
     }
 

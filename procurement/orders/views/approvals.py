@@ -99,6 +99,7 @@ def request_detail(request: Request, pk: uuid.UUID) -> HttpResponse:
         "past": queries.price_past(order),
         "warnings": drafting.warnings(order.mapping, order.quantity, but=order),
         "others": queries.latest_orders_of(question.requested_by, but=order),
+        "frozen": [(key.replace("_", " ").capitalize(), value) for key, value in question.content.items()],
         "entries": queries.timeline(order, with_cost=True),
     }
     return render(request, "approvals/request_detail.html", context)
