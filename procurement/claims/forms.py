@@ -17,6 +17,7 @@ OUTCOMES = (
     ("credited", "Credited: the supplier pays the code back"),
     ("declined", "Declined"),
 )
+RULE = "rule"
 PRIVATE = {"autocomplete": "off", "spellcheck": "false", "autocapitalize": "off"}
 
 
@@ -37,7 +38,7 @@ class FindForm(forms.Form):
         label="Code, last four, order id or customer order",
         max_length=100,
         help_text="A full code is matched by its keyed fingerprint; it is not stored or logged.",
-        widget=forms.TextInput(attrs={**PRIVATE, "class": "w-16", "autofocus": True}),
+        widget=UnshownInput(attrs={**PRIVATE, "class": "w-16", "autofocus": True}),
     )
 
 
@@ -119,7 +120,7 @@ class WhyForm(forms.Form):
 class OverruleForm(WhyForm):
     """Another row of the table, and why."""
 
-    verdict = forms.ChoiceField(label="Verdict", required=False)
+    verdict = forms.ChoiceField(label="Verdict")
     field_order = ("verdict", "reason")
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -127,7 +128,12 @@ class OverruleForm(WhyForm):
         field = self.fields["verdict"]
         assert isinstance(field, forms.ChoiceField)
         rows = [(key, f"{words(key)} ({OWNERS[row.owner]})") for key, row in TABLE.items() if key != "not_delivered"]
-        field.choices = [("", "What the rule says"), *rows]
+        field.choices = [(RULE, "What the rule says"), *rows]
+
+    def clean_verdict(self) -> str:
+        """The key of a row, or "" for the rule's own verdict."""
+        key: str = self.cleaned_data["verdict"]
+        return "" if key == RULE else key
 
 
 def words(key: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Literal
+from typing import Any
 
 from django.db.models import CharField, Count, F, OuterRef, Prefetch, Q, QuerySet, Subquery, Value
 from django.db.models.functions import Cast, Coalesce
@@ -13,21 +13,18 @@ from django.utils import timezone
 
 from procurement.audit.models import AuditEvent
 from procurement.audit.queries import as_entry
-from procurement.catalog.regions import name_of
-from procurement.claims.facts import facts_of
-from procurement.claims.messages import MESSAGES, fill
 from procurement.claims.models import Case, Claim
 from procurement.claims.policies import CLAIMABLE
 from procurement.claims.states import OPEN_CASE, OPEN_CLAIM
-from procurement.claims.verdict import Verdict
 from procurement.claims.window import CLAIM_WINDOW, DUE_SOON, is_open, window_ends
 from procurement.orders.models import Code, Order
-from procurement.orders.queries import face, find_codes
+from procurement.orders.queries import find_codes
+from procurement.orders.services.receiving import WELL_FORMED
 from procurement.orders.services.revealing import reveal_trail
 from procurement.staff.models import User
 from procurement.suppliers.models import Exchange
-from procurement.web.clock import stamp
-from procurement.web.parts import StripCell, TimelineEntry
+from procurement.vault import normalise_code
+from procurement.web.parts import TimelineEntry
 
 FAR = datetime(9999, 12, 31, tzinfo=UTC)
 WAITING = ("waiting_customer", "waiting_supplier")
@@ -156,6 +153,11 @@ def find(text: str) -> list[Found]:
     return [Found(order, None) for order in Order.objects.filter(match).select_related("account")[:20]]
 
 
+def is_full_code(text: str) -> bool:
+    """Whether somebody typed a whole code, which is recorded and never shown back."""
+    return bool(WELL_FORMED.fullmatch(normalise_code(text)))
+
+
 def open_case_for(code: Code) -> Case | None:
     return Case.objects.filter(code=code, state__in=OPEN_CASE).first()
 
@@ -171,135 +173,6 @@ def related_cases(case: Case) -> list[Case]:
     if case.customer_order:
         match |= Q(customer_order=case.customer_order)
     return list(Case.objects.filter(match).exclude(pk=case.pk).select_related("code").order_by("-opened_at")[:10])
-
-
-def strip(case: Case, found: Verdict) -> list[StripCell]:
-    """Sold, mapped, delivered, account, each with its source; between them same or differs, the break marked."""
-    order, code = case.order, case.code
-    facts = facts_of(case)
-    sold, mapped, delivered = ((side.region, side.face) for side in (facts.sold, facts.mapped, facts.delivered))
-    cells = [
-        StripCell(
-            "Sold",
-            words(order.sold_region, order.sold_face_minor, order.sold_currency),
-            f"SKU {order.sku}",
-            "Storefront",
-        ),
-        StripCell(
-            "Mapped",
-            words(order.region, order.face_minor, order.face_currency),
-            facts.mapping,
-            "Frozen on the order",
-            joined(sold, mapped),
-            found.owner in {"us", "both"},
-        ),
-    ]
-    if code is None:
-        return [*cells, StripCell("Delivered", "no code concerned", "", "Supplier", "not known")]
-    return [
-        *cells,
-        StripCell(
-            "Delivered",
-            words(code.region, code.face_minor, order.face_currency) or "no region stated",
-            stamp(code.available_at),
-            str(order.account),
-            joined(mapped, (delivered[0], delivered[1] or mapped[1])) if delivered[0] else "not known",
-            found.owner in {"supplier", "both"},
-        ),
-        StripCell(
-            "Account",
-            region_words(case.account_region) or "not asked yet",
-            "what the customer says",
-            "Customer",
-            ("same" if facts.account_region == delivered[0] else "differs")
-            if facts.account_region and delivered[0]
-            else "not known",
-            found.key == "account_region",
-        ),
-    ]
-
-
-def words(region: str, face_minor: int | None, currency: str) -> str:
-    value = "" if face_minor is None else face(face_minor, currency)
-    return " · ".join(filter(None, [region_words(region), value]))
-
-
-def region_words(region: str) -> str:
-    """The supplier's or customer's label with its name: `TR Türkiye`."""
-    return f"{region} {name_of(region)}".strip()
-
-
-def joined(left: object, right: object) -> Literal["same", "differs"]:
-    return "same" if left == right else "differs"
-
-
-@dataclass(frozen=True)
-class Evidence:
-    """One thing a claim needs, and whether it is there."""
-
-    label: str
-    done: bool
-    note: str
-
-
-def evidence(case: Case) -> list[Evidence]:
-    """What the supplier asks for with a claim (N6, N13), ticked from the records."""
-    code, order = case.code, case.order
-    if code is None:
-        return [Evidence("Supplier's order id", bool(order.remote_id), order.remote_id)]
-    return [
-        Evidence("Supplier's order id", bool(order.remote_id), order.remote_id),
-        Evidence("The code, by its last four", True, f"ending {code.last4}"),
-        Evidence("Region and value ordered", True, words(order.region, order.face_minor, order.face_currency)),
-        Evidence(
-            "Region stated by the supplier", bool(code.region), region_words(code.region) or "the supplier stated none"
-        ),
-        Evidence("Time it became available", True, f"{stamp(code.available_at, seconds=True)} UTC"),
-        Evidence(
-            "Country of the customer's account",
-            bool(case.account_region),
-            region_words(case.account_region) or "ask the customer",
-        ),
-        Evidence("Exact error text", bool(case.error_text), "noted below" if case.error_text else "ask the customer"),
-    ]
-
-
-@dataclass(frozen=True)
-class Letter:
-    """A message filled for this case."""
-
-    key: str
-    label: str
-    text: str
-    chosen: bool
-
-
-def letters(case: Case, found: Verdict) -> list[Letter]:
-    """Every message, filled; the one that fits is chosen and first."""
-    chosen = chosen_message(case, found)
-    made = [Letter(key, message.label, letter_text(case, key), key == chosen) for key, message in MESSAGES.items()]
-    return sorted(made, key=lambda letter: not letter.chosen)
-
-
-def letter_text(case: Case, key: str) -> str:
-    """The message with the customer's order and the listing's own words. A replacement is of the region that was sold,
-    every other message speaks of the region of the code that the customer has."""
-    delivered = case.code.region if case.code else ""
-    label = case.order.sold_region if key == "replacement_ready" else delivered or case.order.region
-    return fill(
-        key,
-        customer_order=case.customer_order or "(order number)",
-        product=case.order.sku.title,
-        region=name_of(label) or label,
-    )
-
-
-def chosen_message(case: Case, found: Verdict) -> str:
-    """A decided claim comes before the verdict: the replacement is ready, or there is money instead of a code."""
-    claim = latest_claim_of(case)
-    if claim and claim.replacement_id:
-        return "replacement_ready"
-    return "failed" if claim and claim.state == "credited" else found.message
 
 
 def timeline(case: Case, limit: int = 100) -> list[TimelineEntry]:

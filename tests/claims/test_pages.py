@@ -151,6 +151,26 @@ def test_a_code_is_found_by_all_that_an_agent_may_know(support: User, wrong_code
     assert reverse("claims:case_new") in response["Location"]
 
 
+@pytest.mark.requirement("R62", "N16")
+def test_a_full_code_that_is_not_found_is_recorded_and_not_shown_back(support: User, wrong_code: Code) -> None:
+    response = send(signed_in(support), "claims:case_find", find="TST0-NONE-9999")
+    assert "NONE" not in response.content.decode()
+    assert AuditEvent.objects.get(action="code.searched").facts == {"found": 0}
+
+
+def test_a_waiting_claim_is_taken_out_of_the_queue_before_its_text_is_shown(
+    support: User, case: Case, supplier: FakeSupplier
+) -> None:
+    """The text beside a claim that is still sent by itself would lead to two claims."""
+    client = signed_in(support)
+    supplier.fails(httpx.ConnectError)
+    filing.file_claim(by=support, case=case, reason="wrong_region")
+    claim = Claim.objects.get()
+    assert "Subject: Claim for order" not in page(client, "claims:claim_detail", claim.pk)
+    assert send(client, "claims:claim_by_hand", claim.pk).status_code == 303
+    assert "Subject: Claim for order" in page(client, "claims:claim_detail", claim.pk)
+
+
 def test_nothing_found_says_so(support: User, wrong_code: Code) -> None:
     response = send(signed_in(support), "claims:case_find", find="nothing-like-this")
     assert response.status_code == 422
@@ -291,7 +311,7 @@ def test_copying_a_message_notes_it_once_and_moves_the_case(support: User, case:
 @pytest.mark.requirement("R78", "R82")
 def test_the_message_is_filled_and_chosen_by_the_verdict(support: User, case: Case) -> None:
     html = page(signed_in(support), "claims:case_detail", case.pk)
-    letter = re.search(r'aria-label="Message: ([^"]+)">(.+?)</blockquote>', html, re.DOTALL)
+    letter = re.search(r'aria-label="Message: ([^"]+)">(.+?)</div>', html, re.DOTALL)
     assert letter
     assert letter.group(1) == "Region mismatch: delivery"
     assert "10421" in letter.group(2)

@@ -15,9 +15,11 @@ from django.urls import reverse
 from django.utils.http import urlencode
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from procurement.claims import packets, policies, queries
+from procurement.audit.services import record
+from procurement.claims import case_page, packets, policies, queries
 from procurement.claims.facts import facts_of, rule_of, verdict_of
 from procurement.claims.forms import (
+    RULE,
     CaseForm,
     ErrorTextForm,
     FindForm,
@@ -70,6 +72,8 @@ def case_find(request: Request) -> HttpResponse:
     found = None
     if request.method == "POST" and form.is_valid():
         found = queries.find(form.cleaned_data["find"])
+        if queries.is_full_code(form.cleaned_data["find"]):
+            record("code.searched", by=request.user, subject=request.user, found=len(found))
         if len(found) == 1:
             return see_other(request, new_url(found[0].order, found[0].code))
     rows = [(hit, new_url(hit.order, hit.code)) for hit in found or []]
@@ -158,12 +162,12 @@ def show_case(
     user, found = request.user, verdict_of(case)
     may_reveal = case.code is not None and may(user, Permission.CODE_REVEAL)
     claim = queries.latest_claim_of(case)
-    letters = queries.letters(case, found)
+    letters = case_page.letters(case, found)
     context = {
         "case": case,
         "found": found,
         "overruled_rule": rule_of(case) if case.overruled else None,
-        "cells": queries.strip(case, found),
+        "cells": case_page.strip(case, found),
         "claim": claim,
         "replacement": claim.replacement if claim else None,
         "why_not": policies.why_not_file(user, case) if may(user, Permission.CLAIM_FILE) else "",
@@ -171,7 +175,7 @@ def show_case(
         "question": packets.question(case) if found.action == "ask_supplier" else "",
         "letter": letters[0],
         "letters": letters[1:],
-        "evidence": queries.evidence(case),
+        "evidence": case_page.evidence(case),
         "entries": queries.timeline(case),
         "related": queries.related_cases(case),
         "trail": queries.seen_by(case.code) if case.code else [],
@@ -285,7 +289,7 @@ def act(request: Request, case: Case, form: forms.Form, about: Act) -> HttpRespo
 def case_overrule(request: Request, pk: int) -> HttpResponse:
     """Choose another verdict, with a reason."""
     case = case_as_seen(request, pk)
-    form = OverruleForm(request.POST or None, initial={"verdict": case.overruled})
+    form = OverruleForm(request.POST or None, initial={"verdict": case.overruled or RULE})
     if done(form, lambda data: cases.overrule_verdict(by=request.user, case=case, **data)):
         return see_other(request, "claims:case_detail", pk=pk)
     about = Act("Overrule the verdict", f"The rule says: {rule_of(case).sentence}", "Overrule")

@@ -107,7 +107,7 @@ def show_claim(
     context = {
         "claim": claim,
         "case": claim.case,
-        "packet": packets.claim_packet(claim) if claim.is_by_hand or claim.state == "draft" else "",
+        "packet": packets.claim_packet(claim) if claim.is_by_hand else "",
         "may_reference": files and in_hand,
         "may_switch": files and claim.state == "draft" and not claim.is_by_hand,
         "may_settle": claim.state == "filed" and may(request.user, *SETTLERS),
