@@ -1,3 +1,5 @@
+"""`manage.py serve` of the sandbox: its web server, and the loop that moves orders on and sends webhooks."""
+
 from __future__ import annotations
 
 from pathlib import Path

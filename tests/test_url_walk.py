@@ -1,0 +1,102 @@
+"""Every address as every role: nobody gets in without signing in, or further than their role; nothing breaks."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from django.test import Client
+from django.urls import URLPattern, URLResolver, get_resolver, resolve, reverse
+
+from procurement.demo.documents import named_views
+from procurement.staff.models import User
+from procurement.staff.roles import ROLES
+from tests.orders.conftest import Shop, sandbox_server, shop
+from tests.world import World, build_world
+
+__all__ = ["sandbox_server", "shop"]
+
+# Reachable without signing in, each on purpose: signing in itself, suppliers' messages, the look of the pages.
+OPEN_TO_ALL = {"login", "suppliers:hook", "preferences", "gallery"}
+
+
+def addresses(resolver: URLResolver | None = None, prefix: str = "") -> Iterator[tuple[str, tuple[str, ...]]]:
+    """Each URL name with the arguments it takes."""
+    for entry in (resolver or get_resolver()).url_patterns:
+        if isinstance(entry, URLResolver):
+            yield from addresses(entry, f"{prefix}{entry.namespace}:" if entry.namespace else prefix)
+        elif isinstance(entry, URLPattern) and entry.name:
+            yield f"{prefix}{entry.name}", tuple(entry.pattern.converters)
+
+
+ADDRESSES = sorted(addresses())
+VIEWS = dict(named_views())
+
+
+@pytest.mark.requirement("R63")
+@pytest.mark.parametrize("name", sorted(VIEWS))
+def test_each_view_says_who_may_use_it(name: str) -> None:
+    view = VIEWS[name]
+    if name in OPEN_TO_ALL:
+        assert not view.login_required  # type: ignore[attr-defined]
+    else:
+        assert getattr(view, "login_required", True), f"{name} is open without signing in and not listed as such"
+        assert hasattr(view, "required_permissions"), f"{name} says neither what it needs nor that it needs nothing"
+
+
+@pytest.fixture
+def world(shop: Shop, buyer: User, support: User, person: Callable[..., User]) -> World:
+    return build_world(shop, buyer, support, person("dora_drafter", "buyer"))
+
+
+def url_of(world: World, name: str, arguments: tuple[str, ...]) -> str:
+    return reverse(name, kwargs=world.arguments(name, arguments))
+
+
+def ask(client: Client, method: str, url: str) -> Any:
+    client.raise_request_exception = False
+    return client.get(url) if method == "GET" else client.post(url, {})
+
+
+@pytest.mark.requirement("R63", "R100")
+def test_without_signing_in_every_address_leads_to_the_sign_in(world: World) -> None:
+    wrong = []
+    for name, arguments in ADDRESSES:
+        url = url_of(world, name, arguments)
+        for method in ("GET", "POST"):
+            answer = ask(Client(), method, url)
+            to_sign_in = answer.status_code == 302 and answer["Location"].startswith(reverse("login"))
+            fine = answer.status_code < 500 if name in OPEN_TO_ALL else to_sign_in
+            wrong += [] if fine else [f"{method} {name}: {answer.status_code}"]
+    assert wrong == []
+
+
+@pytest.mark.requirement("R63")
+@pytest.mark.parametrize("role", [*ROLES, ""])
+def test_a_role_gets_exactly_where_its_permissions_lead(world: World, person: Callable[..., User], role: str) -> None:
+    user = person(f"walker_{role or 'nobody'}", *([role] if role else []))
+    wrong = []
+    for name, arguments in ADDRESSES:
+        url = url_of(world, name, arguments)
+        permissions = getattr(resolve(url).func, "required_permissions", ())
+        allowed = not permissions or any(user.can(permission) for permission in permissions)
+        for method in ("GET", "POST"):
+            client = Client()
+            client.force_login(user)
+            complaint = complaint_about(ask(client, method, url), allowed)
+            wrong += [f"{method} {name}: {complaint}"] if complaint else []
+    assert wrong == []
+
+
+def complaint_about(answer: Any, allowed: bool) -> str:
+    """What is wrong with an answer; empty if nothing."""
+    if answer.status_code >= 500:
+        return f"{answer.status_code} {getattr(answer, 'exc_info', ('',))[0]}"
+    if allowed:
+        return "refused although allowed" if answer.status_code in {401, 403, 404} else ""
+    if answer.status_code != 403:
+        return f"{answer.status_code} although not allowed"
+    text = answer.content.decode()
+    return "" if re.search(r"This is for: .+ Nothing was changed\.", text) else "no sentence that says whom to ask"
