@@ -80,6 +80,7 @@ EVENTS: dict[str, str] = {
     "order.webhook": "Webhook: {event} says {status}",
     "order.withdrawn": "{actor} took the order back to a draft",
     "product.changed": "The supplier changed the product: {what}",
+    "reconciliation.asked": "{actor} asked to compare {day} {currency} with the supplier",
     "reconciliation.ran": "{actor} reconciled the day: {result}",
     "sku.changed": "{actor} changed the SKU by an import: {what}",
     "sku.imported": "{actor} imported {count} SKUs from {file}",

@@ -1,0 +1,110 @@
+"""What does not agree between our day and the supplier's, as a pure function of both sides.
+
+An order on its way is no difference until it is settled or stays unconfirmed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import combinations
+
+from procurement.orders.states import UNCONFIRMED
+from procurement.reconciliation import differences as kinds
+from procurement.reconciliation.differences import Found
+from procurement.reconciliation.facts import Facts, Ours
+from procurement.reconciliation.models import SupplierRecord
+
+# Any set of this many differences is tried as the explanation of the balance; beyond it only their sum is.
+MOST_TRIED = 12
+
+
+@dataclass
+class Result:
+    """What a comparison gives; `in_flight_minor` is what orders on their way explain of the difference.
+
+    `unread` counts orders the supplier was not asked about yet.
+    """
+
+    found: list[Found] = field(default_factory=list)
+    matched: int = 0
+    matched_minor: int = 0
+    in_flight: int = 0
+    in_flight_minor: int = 0
+    unread: int = 0
+
+
+def compare(facts: Facts, where_parted: Callable[[int], str]) -> Result:
+    """All differences of a day, by kind and reference. `where_parted(explained)` is asked only if the balances part."""
+    result = Result(in_flight=sum(1 for order, _ in facts.held if order.state not in UNCONFIRMED))
+    for order in facts.booked:
+        compare_booked(facts, order, result)
+    for record in facts.listed:
+        result.found += compare_listed(facts, record)
+    result.found += [kinds.unconfirmed(facts, order, held) for order, held in facts.held if order.state in UNCONFIRMED]
+    compare_balance(facts, result, where_parted)
+    result.found.sort(key=lambda one: (one.kind, one.reference))
+    return result
+
+
+def compare_booked(facts: Facts, order: Ours, result: Result) -> None:
+    """An order we paid for that day against the supplier's record of it."""
+    record = facts.records.get(order.remote_id)
+    if record is None:
+        result.unread += 1
+        return
+    found = list(differences_of(facts, order, record))
+    result.found += found
+    if not found:
+        result.matched += 1
+        result.matched_minor += order.cost or 0
+
+
+def differences_of(facts: Facts, order: Ours, record: SupplierRecord) -> Iterator[Found]:
+    if record.missing:
+        yield kinds.missing_there(facts, order)
+        return
+    if kinds.is_other_day(facts, order, record):
+        yield kinds.timing(facts, order, record)
+    checks = (kinds.amount_differs, kinds.refund_differs, kinds.refund_awaited, kinds.codes_missing)
+    yield from filter(None, (check(facts, order, record) for check in checks))
+
+
+def compare_listed(facts: Facts, record: SupplierRecord) -> Iterator[Found]:
+    """An order of the supplier's day: unknown here, or booked here on another day."""
+    order = facts.ours_of(record)
+    if order is None or (order.cost is None and not facts.is_held(order)):
+        yield kinds.missing_here(facts, order, record)
+    elif (
+        order.booked_at is not None and not facts.is_booked_that_day(order) and kinds.is_other_day(facts, order, record)
+    ):
+        yield kinds.timing(facts, order, record)
+
+
+def compare_balance(facts: Facts, result: Result, where_parted: Callable[[int], str]) -> None:
+    """The supplier's balance against ours: what no difference and no order on its way explains is one of its own."""
+    if facts.difference is None:
+        return
+    effects = [one.effect for one in result.found if one.effect]
+    on_their_way = [-(order.cost or held) for order, held in facts.held_then if order.state not in UNCONFIRMED]
+    chosen = explanation(facts.difference, [*effects, *on_their_way])
+    if chosen is not None:
+        result.in_flight_minor = sum(on_their_way[index - len(effects)] for index in chosen if index >= len(effects))
+        return
+    explained = sum(effects)
+    if facts.difference != explained:
+        rest = facts.difference - explained
+        result.found.append(kinds.balance_differs(facts, rest, where_parted(explained)))
+
+
+def explanation(difference: int, effects: Sequence[int]) -> tuple[int, ...] | None:
+    """The smallest set of effects (as places in the list) that adds up to the difference; None if there is none."""
+    if difference == 0:
+        return ()
+    if len(effects) > MOST_TRIED:
+        return tuple(range(len(effects))) if sum(effects) == difference else None
+    for size in range(1, len(effects) + 1):
+        for places in combinations(range(len(effects)), size):
+            if sum(effects[place] for place in places) == difference:
+                return places
+    return None

@@ -1,0 +1,199 @@
+"""Both sides of a day from the database: what we booked, and what the supplier said. No call is made here."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.db.models import Sum
+
+from procurement.bookkeeping.balances import (
+    Flows,
+    Held,
+    Purchase,
+    expected_at,
+    flows,
+    holds_open_at,
+    purchases_between,
+    purchases_of,
+)
+from procurement.orders.models import Delivery, Order
+from procurement.reconciliation.models import SupplierRecord
+from procurement.reconciliation.window import Window
+from procurement.suppliers.models import BalanceSnapshot, SupplierAccount
+
+# Below the number of values a statement may carry on either database.
+BATCH = 2000
+
+
+@dataclass(frozen=True)
+class Ours:
+    """An order as we have it: amounts in minor units, `cost` None while nothing is booked for it."""
+
+    pk: uuid.UUID
+    label: str
+    remote_id: str
+    state: str
+    quantity: int
+    delivered: int
+    in_files: int
+    agreed: int
+    unit_cost: int
+    refunded: int
+    cost: int | None
+    booked_at: datetime | None
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What is compared. `held` is (order, amount) at the cut-off, `held_then` when the supplier's balance was read."""
+
+    window: Window
+    flows: Flows
+    snapshot: BalanceSnapshot | None
+    expected: int
+    booked: list[Ours]
+    records: dict[str, SupplierRecord]
+    listed: list[SupplierRecord]
+    known: dict[str, Ours]
+    held: list[tuple[Ours, int]]
+    held_then: list[tuple[Ours, int]]
+
+    @property
+    def difference(self) -> int | None:
+        """The supplier's balance less ours at the moment it was read; None if it was not."""
+        return None if self.snapshot is None else self.snapshot.available - self.expected
+
+    def ours_of(self, record: SupplierRecord) -> Ours | None:
+        """Our order for the supplier's: by its id, else by our reference."""
+        return self.known.get(record.remote_id) or self.known.get(f"client:{record.client_order_id}")
+
+    def listed_as(self, order: Ours) -> SupplierRecord | None:
+        """The supplier's record of an order whose supplier id we do not have."""
+        return next((record for record in self.listed if record.client_order_id == order.label), None)
+
+    def is_held(self, order: Ours) -> bool:
+        return any(held.pk == order.pk for held, _ in self.held)
+
+    def is_booked_that_day(self, order: Ours) -> bool:
+        return order.booked_at is not None and self.window.start <= order.booked_at < self.window.cutoff
+
+
+def gather(window: Window, snapshot: BalanceSnapshot | None) -> Facts:
+    """Everything the comparison reads, in a number of queries that does not grow with the orders."""
+    code, currency = window.account.code, window.currency
+    bought = purchases_between(code, currency, window.start, window.cutoff)
+    moment = snapshot.taken_at if snapshot else window.cutoff
+    held, then = holds_open_at(code, currency, window.cutoff), holds_open_at(code, currency, moment)
+    orders = orders_by_id([*(one.order_id for one in bought), *(one.order_id for one in (*held, *then))])
+    listed = listed_records(window)
+    known_orders = orders_named_by(window.account, listed)
+    ours = views([*orders.values(), *known_orders], bought)
+    booked = [ours[purchase.order_id] for purchase in bought if purchase.order_id in ours]
+    return Facts(
+        window=window,
+        flows=flows(code, currency, window.day, window.cutoff),
+        snapshot=snapshot,
+        expected=expected_at(code, currency, moment),
+        booked=booked,
+        records=records_by_id(window.account, [order.remote_id for order in booked]),
+        listed=listed,
+        known=named(ours.values()),
+        held=with_orders(held, ours),
+        held_then=with_orders(then, ours),
+    )
+
+
+def named(ours: Iterable[Ours]) -> dict[str, Ours]:
+    """Our orders by the supplier's id and by our reference."""
+    found = {}
+    for order in ours:
+        found[f"client:{order.label}"] = order
+        if order.remote_id:
+            found[order.remote_id] = order
+    return found
+
+
+def with_orders(held: list[Held], ours: dict[str, Ours]) -> list[tuple[Ours, int]]:
+    return [(ours[one.order_id], one.amount) for one in held if one.order_id in ours]
+
+
+def listed_records(window: Window) -> list[SupplierRecord]:
+    """The supplier's orders of the day and currency that it named, oldest first."""
+    rows = SupplierRecord.objects.filter(account=window.account, currency=window.currency, missing=False)
+    return list(
+        rows.filter(created_at__gte=window.start, created_at__lt=window.cutoff).order_by("created_at", "remote_id")
+    )
+
+
+def records_by_id(account: SupplierAccount, remote_ids: Iterable[str]) -> dict[str, SupplierRecord]:
+    found: dict[str, SupplierRecord] = {}
+    for batch in batches(remote_ids):
+        rows = SupplierRecord.objects.filter(account=account, remote_id__in=batch)
+        found |= {row.remote_id: row for row in rows}
+    return found
+
+
+def orders_by_id(order_ids: Iterable[str]) -> dict[str, Order]:
+    """Orders by their id as text, in the order given; ids that are no order of ours are left out."""
+    wanted = list(dict.fromkeys(order_ids))
+    found: dict[str, Order] = {}
+    for batch in batches(one for one in wanted if is_uuid(one)):
+        found |= {str(order.pk): order for order in Order.objects.filter(pk__in=batch)}
+    return {order_id: found[order_id] for order_id in wanted if order_id in found}
+
+
+def orders_named_by(account: SupplierAccount, listed: list[SupplierRecord]) -> list[Order]:
+    """Our orders that the supplier's records name, by its id or by our reference."""
+    found: dict[uuid.UUID, Order] = {}
+    rows = Order.objects.filter(account=account)
+    for batch in batches(record.remote_id for record in listed):
+        found |= {order.pk: order for order in rows.filter(remote_id__in=batch)}
+    for batch in batches(record.client_order_id for record in listed if record.client_order_id):
+        found |= {order.pk: order for order in rows.filter(client_order_id__in=batch)}
+    return list(found.values())
+
+
+def views(orders: Iterable[Order], bought: Iterable[Purchase]) -> dict[str, Ours]:
+    """Each order with what is booked for it and what its delivery files hold, by its id as text."""
+    by_id = {str(order.pk): order for order in orders}
+    booked = {purchase.order_id: purchase for purchase in bought}
+    booked |= purchases_of([order_id for order_id in by_id if order_id not in booked])
+    files: dict[str, int] = {}
+    for batch in batches(by_id):
+        counts = Delivery.objects.filter(order_id__in=batch).values_list("order").annotate(total=Sum("count"))
+        files |= {str(order_id): total for order_id, total in counts}
+    return {order_id: view(order, booked.get(order_id), files.get(order_id, 0)) for order_id, order in by_id.items()}
+
+
+def view(order: Order, purchase: Purchase | None, in_files: int) -> Ours:
+    return Ours(
+        pk=order.pk,
+        label=order.client_order_id,
+        remote_id=order.remote_id,
+        state=order.state,
+        quantity=order.quantity,
+        delivered=order.delivered_quantity,
+        in_files=in_files,
+        agreed=order.max_total_minor,
+        unit_cost=order.unit_cost_minor,
+        refunded=order.refunded_minor,
+        cost=purchase.cost if purchase else None,
+        booked_at=purchase.at if purchase else None,
+    )
+
+
+def batches(values: Iterable[str]) -> Iterator[list[str]]:
+    wanted = list(values)
+    for start in range(0, len(wanted), BATCH):
+        yield wanted[start : start + BATCH]
+
+
+def is_uuid(text: str) -> bool:
+    try:
+        uuid.UUID(text)
+    except ValueError:
+        return False
+    return True
