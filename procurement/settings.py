@@ -7,7 +7,9 @@
 | DATABASE_URL | `postgresql://user:password@host:port/name`; unset = embedded SQLite | |
 | BROKER_URL | `amqp://...` or `redis://...`; unset = embedded file broker | |
 | COUNTERSIGN_SECRET_KEY | Django's secret key; sessions only, never used for codes | made by the demo |
-| COUNTERSIGN_MASTER_KEY, COUNTERSIGN_MASTER_KEY_FILE | base64 of 32 bytes, or a file holding it, that wraps every sealing key | made by the demo |
+| COUNTERSIGN_MASTER_KEY | base64 of the 32 bytes that wrap every sealing key | made by the demo |
+| COUNTERSIGN_MASTER_KEY_FILE | a file that holds it, readable by its owner alone | made by the demo |
+| COUNTERSIGN_WORK_LEASE | seconds a worker may hold a piece of work before another takes it | 90 |
 | COUNTERSIGN_DEBUG | `1` switches Django's debug pages on; refused in `live` | 0 |
 | COUNTERSIGN_HOSTS | comma-separated host names served | localhost,127.0.0.1 |
 | COUNTERSIGN_SITE_URL | public address, used in webhook registrations | http://127.0.0.1:8200 |
@@ -58,7 +60,9 @@ def database(url: str, data_dir: Path) -> dict[str, Any]:
         }
     parts = urlsplit(url)
     if parts.scheme not in {"postgres", "postgresql"}:
-        raise ImproperlyConfigured("DATABASE_URL must begin with postgresql:// (leave it unset for the embedded SQLite).")
+        raise ImproperlyConfigured(
+            "DATABASE_URL must begin with postgresql:// (leave it unset for the embedded SQLite)."
+        )
     return {
         "ENGINE": "django.db.backends.postgresql",
         "NAME": parts.path.lstrip("/"),
@@ -169,7 +173,10 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 12}},
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
 ]
-PASSWORD_HASHERS = ["django.contrib.auth.hashers.ScryptPasswordHasher", "django.contrib.auth.hashers.PBKDF2PasswordHasher"]
+PASSWORD_HASHERS = [
+    "django.contrib.auth.hashers.ScryptPasswordHasher",
+    "django.contrib.auth.hashers.PBKDF2PasswordHasher",
+]
 LOGIN_URL = "login"
 LOGIN_REDIRECT_URL = "overview"
 LOGOUT_REDIRECT_URL = "login"

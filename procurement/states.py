@@ -77,8 +77,19 @@ def transition(
             state=to, version=obj.version + 1, **changes
         )
         if moved != 1:
-            raise StaleState(f"{obj} was changed by someone else meanwhile. Nothing was done. Look at it again before you act.")
+            raise StaleState(
+                f"{obj} was changed by someone else meanwhile. Nothing was done. Look at it again before you act."
+            )
         before, obj.state, obj.version = obj.state, to, obj.version + 1
         for name, value in changes.items():
             setattr(obj, name, value)
-        record(move.event, by=by, subject=obj, reason=reason, source=source, from_state=before, to_state=to, **(facts or {}))
+        record(
+            move.event,
+            by=by,
+            subject=obj,
+            reason=reason,
+            source=source,
+            from_state=before,
+            to_state=to,
+            **(facts or {}),
+        )

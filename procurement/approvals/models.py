@@ -53,7 +53,8 @@ class ApprovalRequest(models.Model):
         constraints = [
             # The last line of defence for four eyes: no code path can store a self-approval.
             models.CheckConstraint(
-                condition=Q(decided_by__isnull=True) | ~Q(decided_by=F("requested_by")), name="nobody_decides_their_own_request"
+                condition=Q(decided_by__isnull=True) | ~Q(decided_by=F("requested_by")),
+                name="nobody_decides_their_own_request",
             ),
             models.CheckConstraint(
                 condition=Q(decided_by__isnull=True, decided_at__isnull=True)
@@ -61,7 +62,9 @@ class ApprovalRequest(models.Model):
                 name="decided_by_and_at_travel_together",
             ),
             models.UniqueConstraint(
-                fields=["subject_kind", "subject_id"], condition=Q(state="open"), name="one_open_request_for_each_subject"
+                fields=["subject_kind", "subject_id"],
+                condition=Q(state="open"),
+                name="one_open_request_for_each_subject",
             ),
         ]
         indexes = [models.Index(fields=["state", "requested_at"], name="approval_queue")]

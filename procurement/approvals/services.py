@@ -52,7 +52,14 @@ def rule_for(*, amount_minor: int, spent_today_minor: int, currency: str) -> str
 
 
 def ask(
-    *, by: User, subject: models.Model, content: dict[str, Any], amount_minor: int, currency: str, rule: str, reason: str = ""
+    *,
+    by: User,
+    subject: models.Model,
+    content: dict[str, Any],
+    amount_minor: int,
+    currency: str,
+    rule: str,
+    reason: str = "",
 ) -> ApprovalRequest:
     """Put a question to a second person; the content is frozen and the answer is void after 24 hours."""
     kind, pk = subject_of(subject)

@@ -55,7 +55,9 @@ FAULTS = {
 }
 
 
-def ensure(*, empty: bool, sandbox_url: str, say: Callable[[str], None], days: int = DAYS, orders: int = ORDERS) -> None:
+def ensure(
+    *, empty: bool, sandbox_url: str, say: Callable[[str], None], days: int = DAYS, orders: int = ORDERS
+) -> None:
     """Make what is missing of the sample data and change nothing that is there; `empty` connects the accounts only.
 
     `sandbox_url` is where the supplier sandbox answers; `say` shows one line of progress on the terminal.
@@ -77,7 +79,9 @@ def deposit_opening(sandbox: Sandbox, account: SupplierAccount, by: User) -> Non
     balance = sandbox.call("GET", f"accounts/{account.code}")["balance"]["USD"]
     minor = round(float(balance) * 100)
     today = timezone.now().date()
-    postings.deposit(by=by, account=account, amount_minor=minor, currency="USD", credited_on=today, reference=f"OPEN-{account.code}")
+    postings.deposit(
+        by=by, account=account, amount_minor=minor, currency="USD", credited_on=today, reference=f"OPEN-{account.code}"
+    )
 
 
 @dataclass
@@ -103,6 +107,7 @@ def live_through(history: History, days: int, orders: int) -> None:
     end = timezone.now()
     first = end.date() - timedelta(days=days)
     history.sandbox.call("PUT", "settings", {"limits_enabled": False, "loop_enabled": False})
+    lift_limits(history.accounts, lifted=True)
     quick_writes(True)
     with standing_clock(history.sandbox, utc_midnight(first) + timedelta(hours=6)) as clock:
         prepare_shop(history, clock)
@@ -115,8 +120,20 @@ def live_through(history: History, days: int, orders: int) -> None:
             refresh_products(account)
             read_balance(account)
     quick_writes(False)
+    lift_limits(history.accounts, lifted=False)
     DueWork.objects.filter(due_at__gt=timezone.now() + timedelta(days=1)).delete()
     history.sandbox.call("PUT", "settings", {"limits_enabled": True, "loop_enabled": True})
+
+
+def lift_limits(accounts: list[SupplierAccount], *, lifted: bool) -> None:
+    """While the clock stands still no waiting would ever end, so our own limits are off."""
+    free = {"interval": 0, "burst": 1}
+    for account in accounts:
+        account.settings = {
+            **account.settings,
+            "limits": {"all": free, "orders": free, "polls": free} if lifted else {},
+        }
+        account.save(update_fields=["settings"])
 
 
 def quick_writes(on: bool) -> None:
@@ -128,9 +145,13 @@ def quick_writes(on: bool) -> None:
 def prepare_shop(history: History, clock: Clock) -> None:
     """What a team does on its first morning: rules, catalogue, money, SKUs, mappings."""
     ben, mia, fay = (history.people[name] for name in ("ben", "mia", "fay"))
-    ApprovalRule.objects.get_or_create(currency="USD", defaults={"order_limit_minor": 500_00, "daily_limit_minor": 6_000_00})
+    ApprovalRule.objects.get_or_create(
+        currency="USD", defaults={"order_limit_minor": 500_00, "daily_limit_minor": 6_000_00}
+    )
     for account in history.accounts:
-        history.sandbox.call("PUT", f"accounts/{account.code}", {"balance": {"USD": "0.00"}, "delivery_delay_seconds": 3})
+        history.sandbox.call(
+            "PUT", f"accounts/{account.code}", {"balance": {"USD": "0.00"}, "delivery_delay_seconds": 3}
+        )
         refresh_products(account)
         deposit(history.sandbox, account, TOP_UP, by=fay, on=clock.now.date(), reference=f"INV-{account.code}-0001")
         clock.wait(30)
@@ -177,7 +198,9 @@ def morning(history: History, clock: Clock) -> None:
         history.sandbox.call("PUT", f"products/{account.code}", {"stock": 400})
         if postings.free_balance(account.code, "USD") < LOW:
             reference = f"INV-{account.code}-{clock.now:%m%d}"
-            deposit(history.sandbox, account, TOP_UP, by=history.people["fay"], on=clock.now.date(), reference=reference)
+            deposit(
+                history.sandbox, account, TOP_UP, by=history.people["fay"], on=clock.now.date(), reference=reference
+            )
         refresh_products(account)
         read_balance(account)
         clock.wait(20)
@@ -217,7 +240,11 @@ def buy(history: History, clock: Clock, mapping: Mapping, quantity: int, *, deci
     buyer = people["ben"] if dice.random() < 0.75 else people["mia"]
     try:
         order = drafting.draft_order(
-            by=buyer, mapping=mapping, quantity=quantity, client_order_id=f"ORDER-{next(history.numbers)}", purpose=dice.choice(REASONS)
+            by=buyer,
+            mapping=mapping,
+            quantity=quantity,
+            client_order_id=f"ORDER-{next(history.numbers)}",
+            purpose=dice.choice(REASONS),
         )
         drafting.submit_order(by=buyer, order=order)
     except DomainError:
@@ -240,7 +267,9 @@ def answer(history: History, order: Order) -> None:
         if dice < 0.88:
             approving.approve_order(by=manager, order=order, shown_hash=shown, reason="Stock is needed.")
         elif dice < 0.95:
-            approving.send_back_order(by=manager, order=order, shown_hash=shown, reason="Please take half now, half next week.")
+            approving.send_back_order(
+                by=manager, order=order, shown_hash=shown, reason="Please take half now, half next week."
+            )
         else:
             approving.reject_order(by=manager, order=order, shown_hash=shown, reason="We still have stock of this.")
     except DomainError:
@@ -290,7 +319,9 @@ def one_case(history: History, clock: Clock, order: Order) -> None:
         if code.state in {"wrong_region", "invalid"}:
             reason = "wrong_region" if code.state == "wrong_region" else "invalid"
             claim = filing.file_claim(by=sam, case=case, reason=reason, description="The code is not what was ordered.")
-            history.plan(clock.now + timedelta(hours=dice.uniform(6, 70)), lambda later: claim_answer(history, later, claim))
+            history.plan(
+                clock.now + timedelta(hours=dice.uniform(6, 70)), lambda later: claim_answer(history, later, claim)
+            )
         elif not same:
             cases.solve_case(by=sam, case=case, note="The customer's account is of another region.")
     except DomainError:
@@ -305,7 +336,9 @@ def claim_answer(history: History, clock: Clock, claim: Claim) -> None:
         if claim.state == "draft" and claim.method == "manual":
             filing.record_manual_filing(by=sam, claim=claim, reference=f"TICKET-{history.dice.randrange(1000, 9999)}")
         if claim.state == "filed" and history.dice.random() < 0.7:
-            outcomes.record_outcome(by=sam, claim=claim, outcome="declined", note="The supplier says the code was used.")
+            outcomes.record_outcome(
+                by=sam, claim=claim, outcome="declined", note="The supplier says the code was used."
+            )
     except DomainError:
         return
 
@@ -347,4 +380,6 @@ def customer_writes(history: History, order: Order) -> None:
 
 def stray_credit(history: History) -> None:
     """Money came at the supplier that nothing of ours explains: the reconciliation must name it."""
-    history.sandbox.call("POST", "deposits", {"supplier": "psnb2b", "amount": "12.50", "currency": "USD", "reference": "goodwill"})
+    history.sandbox.call(
+        "POST", "deposits", {"supplier": "psnb2b", "amount": "12.50", "currency": "USD", "reference": "goodwill"}
+    )

@@ -86,12 +86,22 @@ def connect_accounts(sandbox: Sandbox, by: User | None) -> list[SupplierAccount]
     return list(SupplierAccount.objects.order_by("code"))
 
 
-def deposit(sandbox: Sandbox, account: SupplierAccount, amount_minor: int, *, by: User, on: date, reference: str) -> None:
+def deposit(
+    sandbox: Sandbox, account: SupplierAccount, amount_minor: int, *, by: User, on: date, reference: str
+) -> None:
     """Money arrives at the supplier and finance books it."""
     amount = f"{amount_minor // 100}.{amount_minor % 100:02}"
-    sandbox.call("POST", "deposits", {"supplier": account.code, "amount": amount, "currency": "USD", "reference": reference})
+    sandbox.call(
+        "POST", "deposits", {"supplier": account.code, "amount": amount, "currency": "USD", "reference": reference}
+    )
     postings.deposit(
-        by=by, account=account, amount_minor=amount_minor, currency="USD", credited_on=on, reference=reference, note="USDT, TRC-20"
+        by=by,
+        account=account,
+        amount_minor=amount_minor,
+        currency="USD",
+        credited_on=on,
+        reference=reference,
+        note="USDT, TRC-20",
     )
 
 

@@ -50,13 +50,23 @@ def unconfirmed_orders(user: User) -> Iterable[Need]:
         return
     for order in Order.objects.filter(state__in=UNCONFIRMED).select_related("account").order_by("created_at")[:5]:
         url = reverse("orders:order_detail", args=[order.pk])
-        yield Need("hold", f"{order} at {order.account}: {order.status.label.lower()}. Do not order it again.", url, "Look at it")
+        yield Need(
+            "hold",
+            f"{order} at {order.account}: {order.status.label.lower()}. Do not order it again.",
+            url,
+            "Look at it",
+        )
 
 
 def approvals(user: User) -> Iterable[Need]:
     count = waiting_for(user)
     if count:
-        yield Need("attention", f"{plural(count, 'purchase waits', 'purchases wait')} for your approval.", reverse("approvals:request_list"), "Decide")
+        yield Need(
+            "attention",
+            f"{plural(count, 'purchase waits', 'purchases wait')} for your approval.",
+            reverse("approvals:request_list"),
+            "Decide",
+        )
 
 
 def claims_due(user: User) -> Iterable[Need]:
@@ -64,10 +74,17 @@ def claims_due(user: User) -> Iterable[Need]:
         return
     now = timezone.now()
     start, end = now - CLAIM_WINDOW, now - CLAIM_WINDOW + timedelta(hours=48)
-    cases = Case.objects.filter(state__in=["todo", "waiting_customer"], code__available_at__gt=start, code__available_at__lte=end)
+    cases = Case.objects.filter(
+        state__in=["todo", "waiting_customer"], code__available_at__gt=start, code__available_at__lte=end
+    )
     late = cases.exclude(code__claims__state__in=["filed", "unconfirmed"]).order_by("code__available_at")
     for case in late.select_related("order")[:5]:
-        yield Need("bad", f"{case} of {case.order}: less than 48 hours left to claim.", reverse("claims:case_detail", args=[case.pk]), "Open case")
+        yield Need(
+            "bad",
+            f"{case} of {case.order}: less than 48 hours left to claim.",
+            reverse("claims:case_detail", args=[case.pk]),
+            "Open case",
+        )
     todo = Case.objects.filter(state="todo").count()
     if todo:
         yield Need("attention", f"{plural(todo, 'case')} to do.", reverse("claims:case_list"), "Open queue")
@@ -87,18 +104,27 @@ def differences(user: User) -> Iterable[Need]:
         return
     count = Difference.objects.filter(gone_at__isnull=True).count()
     if count:
-        yield Need("bad", f"{plural(count, 'difference')} with the suppliers to explain.", reverse("reconciliation:day_list"), "Explain")
+        yield Need(
+            "bad",
+            f"{plural(count, 'difference')} with the suppliers to explain.",
+            reverse("reconciliation:day_list"),
+            "Explain",
+        )
 
 
 def mappings(user: User) -> Iterable[Need]:
     if may(user, P.MAPPING_ACTIVATE):
         drafts = Mapping.objects.filter(state="draft").exclude(drafted_by=user).count()
         if drafts:
-            yield Need("attention", f"{plural(drafts, 'drafted mapping')} to activate.", reverse("catalog:sku_list"), "Check")
+            yield Need(
+                "attention", f"{plural(drafts, 'drafted mapping')} to activate.", reverse("catalog:sku_list"), "Check"
+            )
     if may(user, P.MAPPING_DRAFT):
         unmapped = Sku.objects.filter(active=True).exclude(mappings__state__in=["active", "draft"]).count()
         if unmapped:
-            yield Need("attention", f"{plural(unmapped, 'SKU')} sold without a mapping.", reverse("catalog:sku_list"), "Map")
+            yield Need(
+                "attention", f"{plural(unmapped, 'SKU')} sold without a mapping.", reverse("catalog:sku_list"), "Map"
+            )
 
 
 def accounts_in_trouble(user: User) -> Iterable[Need]:
@@ -182,6 +208,8 @@ def daily_figures() -> list[Daily]:
 def daily_spend(currency: str) -> Daily:
     """What orders cost on each day, in minor units of one currency: currencies are never added together (R92)."""
     now = timezone.now()
-    rows = Order.objects.filter(placed_at__gte=now - timedelta(days=DAYS), cost_currency=currency, total_cost_minor__isnull=False)
+    rows = Order.objects.filter(
+        placed_at__gte=now - timedelta(days=DAYS), cost_currency=currency, total_cost_minor__isnull=False
+    )
     days = rows.annotate(on=TruncDate("placed_at")).values_list("on").annotate(total=Sum("total_cost_minor"))
     return Daily(f"Spent, {currency}", spread(days, now.date()))

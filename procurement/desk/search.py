@@ -48,19 +48,30 @@ def order_hit(order: Order, why: str) -> Hit:
 
 
 def find_orders(text: str) -> Iterable[Hit]:
-    exact = Q(client_order_id__iexact=text) | Q(remote_id=text) | Q(attempts__idempotency_key=text) | Q(codes__customer_order=text)
+    exact = (
+        Q(client_order_id__iexact=text)
+        | Q(remote_id=text)
+        | Q(attempts__idempotency_key=text)
+        | Q(codes__customer_order=text)
+    )
     rows = list(Order.objects.filter(exact).distinct().order_by("-created_at")[:PER_KIND])
     if not rows and len(text) >= 3:
         near = Q(client_order_id__icontains=text) | Q(remote_id__icontains=text)
         rows = list(Order.objects.filter(near).order_by("-created_at")[:PER_KIND])
     for order in rows:
-        why = f"supplier order id {order.remote_id}" if order.remote_id and text.lower() in order.remote_id.lower() else order.status.label
+        why = (
+            f"supplier order id {order.remote_id}"
+            if order.remote_id and text.lower() in order.remote_id.lower()
+            else order.status.label
+        )
         yield order_hit(order, why)
 
 
 def code_hit(code: Code, case: Case | None) -> Hit:
     if case:
-        return Hit("Codes", f"…{code.last4} in {case}", f"open case {case}", reverse("claims:case_detail", args=[case.pk]))
+        return Hit(
+            "Codes", f"…{code.last4} in {case}", f"open case {case}", reverse("claims:case_detail", args=[case.pk])
+        )
     url = f"{reverse('orders:order_detail', args=[code.order_id])}?last4={code.last4}#code-{code.pk}"
     return Hit("Codes", f"…{code.last4} in {code.order}", f"last four {code.last4}", url)
 
@@ -78,12 +89,19 @@ def find_cases(text: str) -> Iterable[Hit]:
     if number:
         match |= Q(pk=int(number[1]))
     for case in Case.objects.filter(match).select_related("order").order_by("-pk")[:PER_KIND]:
-        yield Hit("Cases", case.number, f"{case.status.label}, {case.order}", reverse("claims:case_detail", args=[case.pk]))
+        yield Hit(
+            "Cases", case.number, f"{case.status.label}, {case.order}", reverse("claims:case_detail", args=[case.pk])
+        )
 
 
 def find_claims(text: str) -> Iterable[Hit]:
     for claim in Claim.objects.filter(remote_id=text).select_related("case")[:PER_KIND]:
-        yield Hit("Claims", claim.remote_id, f"{claim.status.label}, {claim.case}", reverse("claims:claim_detail", args=[claim.pk]))
+        yield Hit(
+            "Claims",
+            claim.remote_id,
+            f"{claim.status.label}, {claim.case}",
+            reverse("claims:claim_detail", args=[claim.pk]),
+        )
 
 
 def find_skus(text: str) -> Iterable[Hit]:
@@ -95,7 +113,9 @@ def find_skus(text: str) -> Iterable[Hit]:
 def find_products(text: str) -> Iterable[Hit]:
     rows = Product.objects.filter(external_id__iexact=text).select_related("account")
     for product in rows[:PER_KIND]:
-        yield Hit("Products", product.external_id, f"{product.account}", reverse("catalog:product_detail", args=[product.pk]))
+        yield Hit(
+            "Products", product.external_id, f"{product.account}", reverse("catalog:product_detail", args=[product.pk])
+        )
 
 
 def find_events(text: str) -> Iterable[Hit]:

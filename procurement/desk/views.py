@@ -30,7 +30,12 @@ def overview(request: Request) -> HttpResponse:
         "now": timezone.now(),
         "lines": lines,
         "figures": facts.daily_figures() if sees_orders else [],
-        "spends": [(currency, facts.daily_spend(currency)) for currency in sorted({line.account.settlement_currency for line in lines})] if with_cost else [],
+        "spends": [
+            (currency, facts.daily_spend(currency))
+            for currency in sorted({line.account.settlement_currency for line in lines})
+        ]
+        if with_cost
+        else [],
         "recent": queries.orders_for_list().order_by("-created_at", "-id")[:8] if sees_orders else [],
         "with_cost": with_cost,
         "may_order": may(request.user, Permission.ORDER_CREATE),

@@ -26,13 +26,22 @@ class OrderForm(forms.Form):
     )
     supplier = forms.ChoiceField(label="Supplier account", required=False)
     quantity = forms.CharField(
-        label="Quantity", max_length=12, widget=forms.TextInput(attrs={"inputmode": "numeric", "class": "w-6", "autocomplete": "off"})
+        label="Quantity",
+        max_length=12,
+        widget=forms.TextInput(attrs={"inputmode": "numeric", "class": "w-6", "autocomplete": "off"}),
     )
     client_order_id = forms.CharField(
-        label="Storefront order id", max_length=64, help_text="As in ORDER-1042; used once.", widget=forms.TextInput(attrs={"class": "w-16"})
+        label="Storefront order id",
+        max_length=64,
+        help_text="As in ORDER-1042; used once.",
+        widget=forms.TextInput(attrs={"class": "w-16"}),
     )
     purpose = forms.CharField(
-        label="Why", max_length=500, required=False, widget=forms.Textarea(attrs={"rows": 2}), help_text="A manager reads it if approval is needed."
+        label="Why",
+        max_length=500,
+        required=False,
+        widget=forms.Textarea(attrs={"rows": 2}),
+        help_text="A manager reads it if approval is needed.",
     )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -48,7 +57,9 @@ class OrderForm(forms.Form):
         if not (text.isascii() and text.isdigit()):
             raise forms.ValidationError("Write the quantity as a whole number, such as 20.")
         if int(text) < 1 or int(text) > policies.MAX_QUANTITY:
-            raise forms.ValidationError(f"The quantity can be 1 to {policies.MAX_QUANTITY:,}. Split a larger need into several orders.")
+            raise forms.ValidationError(
+                f"The quantity can be 1 to {policies.MAX_QUANTITY:,}. Split a larger need into several orders."
+            )
         return int(text)
 
     def clean_client_order_id(self) -> str:
@@ -76,7 +87,9 @@ class OrderForm(forms.Form):
         if len(names) > 1:
             self.add_error("sku", f"“{sku}” fits several SKUs: {', '.join(names[:5])}. Choose one.")
         elif not near:
-            self.add_error("sku", f"No active mapping for “{sku}” at this supplier. Check the SKU, or ask for the mapping first.")
+            self.add_error(
+                "sku", f"No active mapping for “{sku}” at this supplier. Check the SKU, or ask for the mapping first."
+            )
         return near[0] if len(names) == 1 else None
 
 

@@ -114,7 +114,9 @@ class Attempt(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["order", "number"], name="attempts_are_numbered"),
             # At most one attempt of an order may ever have reached the supplier or still reach it (I1).
-            models.UniqueConstraint(fields=["order"], condition=ACTIVE_ATTEMPT, name="one_active_attempt_for_each_order"),
+            models.UniqueConstraint(
+                fields=["order"], condition=ACTIVE_ATTEMPT, name="one_active_attempt_for_each_order"
+            ),
         ]
 
     def __str__(self) -> str:
@@ -128,7 +130,9 @@ class Attempt(models.Model):
 class Lane(models.Model):
     """The order lane of a supplier account that takes no idempotency key: one unresolved paid POST at a time."""
 
-    account = models.OneToOneField("suppliers.SupplierAccount", on_delete=models.PROTECT, primary_key=True, related_name="lane")
+    account = models.OneToOneField(
+        "suppliers.SupplierAccount", on_delete=models.PROTECT, primary_key=True, related_name="lane"
+    )
     holder = models.ForeignKey(Attempt, on_delete=models.PROTECT, null=True, related_name="+")
     taken_at = models.DateTimeField(null=True)
 

@@ -26,18 +26,26 @@ CLIENT_ORDER_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 def check_mapping(mapping: Mapping) -> None:
     """Only an active mapping, equal in region, currency and denomination, may be ordered from (R2, R3)."""
     if mapping.state != "active":
-        raise Refused(f"The mapping of {mapping.sku} is {mapping.status.label.lower()}. No order was made. Activate it first.")
+        raise Refused(
+            f"The mapping of {mapping.sku} is {mapping.status.label.lower()}. No order was made. Activate it first."
+        )
     found = differences(mapping.sku, mapping.product)
     if found:
-        raise Refused(f"{mapping.sku} can't be ordered: {'; '.join(found)}. No order was made. Correct the mapping first.")
+        raise Refused(
+            f"{mapping.sku} can't be ordered: {'; '.join(found)}. No order was made. Correct the mapping first."
+        )
 
 
 def check_product(product: Product) -> None:
     """A product needs a cost no older than a day, and stock if the supplier counts it (R10)."""
     if not product.active or product.cost_minor is None or product.read_at is None:
-        raise Refused(f"{product} is not offered now. No order was made. Refresh the catalogue or choose another supplier.")
+        raise Refused(
+            f"{product} is not offered now. No order was made. Refresh the catalogue or choose another supplier."
+        )
     if timezone.now() - product.read_at > STALE_LIMIT:
-        raise Refused(f"The price of {product} was read over 24 hours ago. No order was made. Refresh the catalogue first.")
+        raise Refused(
+            f"The price of {product} was read over 24 hours ago. No order was made. Refresh the catalogue first."
+        )
 
 
 def check_quantity(quantity: int, product: Product) -> None:
@@ -53,7 +61,9 @@ def check_quantity(quantity: int, product: Product) -> None:
 def check_account(account: SupplierAccount) -> None:
     """An account of this installation's environment that is not paused (R108)."""
     if account.environment != settings.ENVIRONMENT:
-        raise Refused(f"{account} is a {account.environment} account and this is a {settings.ENVIRONMENT} installation.")
+        raise Refused(
+            f"{account} is a {account.environment} account and this is a {settings.ENVIRONMENT} installation."
+        )
     if account.state == "paused":
         raise Refused(f"{account} is paused: {account.paused_reason}. No order was made.")
 
@@ -61,7 +71,9 @@ def check_account(account: SupplierAccount) -> None:
 def check_client_order_id(text: str) -> None:
     """Letters, digits, dot, hyphen and underscore, at most 64; in use only once (R19)."""
     if not CLIENT_ORDER_ID.fullmatch(text):
-        raise Refused("A storefront order id has 1 to 64 letters, digits, dots, hyphens or underscores, as in ORDER-1042.")
+        raise Refused(
+            "A storefront order id has 1 to 64 letters, digits, dots, hyphens or underscores, as in ORDER-1042."
+        )
     if Order.objects.filter(client_order_id__iexact=text).exists():
         raise Refused(f"{text} has an order already. No second order was made. Open it, or use another id.")
 

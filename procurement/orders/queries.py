@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Literal
 
 from django.db.models import Count, Q, QuerySet
 from django.utils import timezone
@@ -82,19 +82,37 @@ def strip(order: Order) -> list[StripCell]:
     ordered = (order.region, face(order.face_minor, order.face_currency))
     cells = [
         StripCell("Sold", " · ".join(sold), f"SKU {order.sku}", "Storefront"),
-        StripCell("Ordered", " · ".join(ordered), str(order.mapping), "Mapping", "same" if sold == ordered else "differs", sold != ordered),
+        StripCell(
+            "Ordered",
+            " · ".join(ordered),
+            str(order.mapping),
+            "Mapping",
+            "same" if sold == ordered else "differs",
+            sold != ordered,
+        ),
     ]
     rows = order.codes.values_list("region", "face_minor").annotate(n=Count("id")).order_by("-n")
     if not rows:
         return [*cells, StripCell("Delivered", "nothing yet", "", "Supplier", "not known")]
-    told = [(region or "no region stated", "" if minor is None else face(minor, order.face_currency), n) for region, minor, n in rows]
-    words = "; ".join(" · ".join(filter(None, [region, value, f"{n} codes" if len(told) > 1 else ""])) for region, value, n in told)
+    told = [
+        (region or "no region stated", "" if minor is None else face(minor, order.face_currency), n)
+        for region, minor, n in rows
+    ]
+    words = "; ".join(
+        " · ".join(filter(None, [region, value, f"{n} codes" if len(told) > 1 else ""])) for region, value, n in told
+    )
     same = all(region == order.region and value in ("", ordered[1]) for region, value, _ in told)
     unstated = all(region == "no region stated" for region, _, _ in told)
-    joins = "same" if same else "not known" if unstated else "differs"
-    return [*cells, StripCell("Delivered", words, f"{order.delivered_quantity} of {order.quantity}", "Supplier", joins, joins == "differs")]
+    joins: Joins = "same" if same else "not known" if unstated else "differs"
+    return [
+        *cells,
+        StripCell(
+            "Delivered", words, f"{order.delivered_quantity} of {order.quantity}", "Supplier", joins, joins == "differs"
+        ),
+    ]
 
 
+Joins = Literal["same", "differs", "not known"]
 AMOUNT = re.compile(r"[0-9][0-9,]*(\.[0-9]+)? [A-Z]{3}\b")
 
 
@@ -172,9 +190,18 @@ class PricePast:
 
 def price_past(order: Order) -> PricePast:
     """Last paid price of the same product, and the range of the last 30 days."""
-    earlier = Order.objects.filter(product=order.product, placed_at__isnull=False).exclude(pk=order.pk).order_by("-placed_at").first()
+    earlier = (
+        Order.objects.filter(product=order.product, placed_at__isnull=False)
+        .exclude(pk=order.pk)
+        .order_by("-placed_at")
+        .first()
+    )
     since = timezone.now() - timedelta(days=30)
-    costs = list(PriceObservation.objects.filter(product=order.product, observed_at__gte=since).values_list("cost_minor", flat=True))
+    costs = list(
+        PriceObservation.objects.filter(product=order.product, observed_at__gte=since).values_list(
+            "cost_minor", flat=True
+        )
+    )
     return PricePast(
         earlier.unit_cost_minor if earlier else None,
         earlier.placed_at if earlier else None,
@@ -198,5 +225,3 @@ def find_codes(text: str) -> list[Code]:
     else:
         return []
     return list(rows.select_related("order", "account").order_by("-stored_at")[:20])
-
-

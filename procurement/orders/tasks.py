@@ -34,17 +34,18 @@ def check_order_task(ref: str) -> datetime | None:
 @handler("order.hint")
 def follow_hint_task(ref: str) -> datetime | None:
     """A webhook named a remote order: read it now. An event may come before our own reply is stored, so wait a little (R58)."""
-    account_id, _, remote_id = ref.partition(":")
+    account, _, remote_id = ref.partition(":")
+    account_id = uuid.UUID(account)
     order = Order.objects.filter(account_id=account_id, remote_id=remote_id).first()
     if order is None:
         placing = Order.objects.filter(account_id=account_id, state__in=["placing", "unknown"])
         recent = placing.filter(approved_at__gte=timezone.now() - UNKNOWN_ORDER_PATIENCE)
         if recent.exists():
             return timezone.now() + timedelta(seconds=3)
-        mark_event_unmatched(uuid.UUID(account_id), remote_id)
+        mark_event_unmatched(account_id, remote_id)
         return None
     again = check_order(str(order.pk), source="webhook")
-    mark_event_applied(uuid.UUID(account_id), remote_id)
+    mark_event_applied(account_id, remote_id)
     if again is not None:
         make_due("order.check", str(order.pk), at=again)
     return None

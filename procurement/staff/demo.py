@@ -61,5 +61,7 @@ def logins_to_show() -> list[DemoLogin]:
     """The logins the sign-in page lists: only in a sandbox, and only those that exist."""
     if settings.ENVIRONMENT != "sandbox":
         return []
-    present = set(User.objects.filter(username__in=[login.username for login in LOGINS]).values_list("username", flat=True))
+    present = set(
+        User.objects.filter(username__in=[login.username for login in LOGINS]).values_list("username", flat=True)
+    )
     return [login for login in LOGINS if login.username in present]

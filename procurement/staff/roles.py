@@ -17,8 +17,12 @@ class Role:
 class Support(Role):
     name = "support"
     label = "Support agent"
-    description = "Finds a customer's code, sees whose fault it is, files the claim and sends the message. Sees no cost."
-    permissions = frozenset({P.ORDER_VIEW, P.CASE_VIEW, P.CASE_WORK, P.CLAIM_FILE, P.CODE_REVEAL, P.CATALOG_VIEW, P.MAPPING_VIEW})
+    description = (
+        "Finds a customer's code, sees whose fault it is, files the claim and sends the message. Sees no cost."
+    )
+    permissions = frozenset(
+        {P.ORDER_VIEW, P.CASE_VIEW, P.CASE_WORK, P.CLAIM_FILE, P.CODE_REVEAL, P.CATALOG_VIEW, P.MAPPING_VIEW}
+    )
 
 
 class Buyer(Role):
@@ -26,7 +30,16 @@ class Buyer(Role):
     label = "Buyer"
     description = "Orders codes for storefront SKUs and drafts mappings."
     permissions = frozenset(
-        {P.ORDER_VIEW, P.COST_VIEW, P.ORDER_CREATE, P.CASE_VIEW, P.CLAIM_FILE, P.CODE_REVEAL, P.CATALOG_VIEW, P.CATALOG_REFRESH}
+        {
+            P.ORDER_VIEW,
+            P.COST_VIEW,
+            P.ORDER_CREATE,
+            P.CASE_VIEW,
+            P.CLAIM_FILE,
+            P.CODE_REVEAL,
+            P.CATALOG_VIEW,
+            P.CATALOG_REFRESH,
+        }
         | {P.MAPPING_VIEW, P.MAPPING_DRAFT, P.SKU_IMPORT, P.BALANCE_VIEW, P.ACCOUNT_VIEW, P.LEDGER_VIEW}
     )
 
@@ -36,8 +49,25 @@ class Manager(Role):
     label = "Manager"
     description = "Approves what others ask for, activates mappings others drafted, looks after exceptions."
     permissions = frozenset(
-        {P.ORDER_VIEW, P.COST_VIEW, P.ORDER_CREATE, P.ORDER_APPROVE, P.APPROVAL_VIEW, P.CASE_VIEW, P.CASE_WORK, P.CLAIM_FILE}
-        | {P.CODE_REVEAL, P.CATALOG_VIEW, P.CATALOG_REFRESH, P.MAPPING_VIEW, P.MAPPING_DRAFT, P.MAPPING_ACTIVATE, P.SKU_IMPORT}
+        {
+            P.ORDER_VIEW,
+            P.COST_VIEW,
+            P.ORDER_CREATE,
+            P.ORDER_APPROVE,
+            P.APPROVAL_VIEW,
+            P.CASE_VIEW,
+            P.CASE_WORK,
+            P.CLAIM_FILE,
+        }
+        | {
+            P.CODE_REVEAL,
+            P.CATALOG_VIEW,
+            P.CATALOG_REFRESH,
+            P.MAPPING_VIEW,
+            P.MAPPING_DRAFT,
+            P.MAPPING_ACTIVATE,
+            P.SKU_IMPORT,
+        }
         | {P.BALANCE_VIEW, P.ACCOUNT_VIEW, P.LEDGER_VIEW, P.RECONCILIATION_VIEW, P.WEBHOOK_VIEW, P.AUDIT_VIEW}
     )
 
@@ -47,7 +77,16 @@ class Finance(Role):
     label = "Finance"
     description = "Keeps the ledger, records deposits, reconciles each day with the suppliers."
     permissions = frozenset(
-        {P.ORDER_VIEW, P.COST_VIEW, P.APPROVAL_VIEW, P.CASE_VIEW, P.CATALOG_VIEW, P.MAPPING_VIEW, P.BALANCE_VIEW, P.ACCOUNT_VIEW}
+        {
+            P.ORDER_VIEW,
+            P.COST_VIEW,
+            P.APPROVAL_VIEW,
+            P.CASE_VIEW,
+            P.CATALOG_VIEW,
+            P.MAPPING_VIEW,
+            P.BALANCE_VIEW,
+            P.ACCOUNT_VIEW,
+        }
         | {P.LEDGER_VIEW, P.DEPOSIT_RECORD, P.RECONCILIATION_VIEW, P.RECONCILIATION_RUN, P.WEBHOOK_VIEW, P.AUDIT_VIEW}
     )
 
@@ -58,7 +97,15 @@ class Admin(Role):
     description = "Connects supplier accounts, keeps keys and webhooks, imports the catalogue. Opens no code."
     permissions = frozenset(
         {P.ORDER_VIEW, P.COST_VIEW, P.APPROVAL_VIEW, P.CATALOG_VIEW, P.CATALOG_REFRESH, P.MAPPING_VIEW, P.MAPPING_DRAFT}
-        | {P.MAPPING_ACTIVATE, P.SKU_IMPORT, P.BALANCE_VIEW, P.ACCOUNT_VIEW, P.ACCOUNT_MANAGE, P.WEBHOOK_VIEW, P.WEBHOOK_REPLAY}
+        | {
+            P.MAPPING_ACTIVATE,
+            P.SKU_IMPORT,
+            P.BALANCE_VIEW,
+            P.ACCOUNT_VIEW,
+            P.ACCOUNT_MANAGE,
+            P.WEBHOOK_VIEW,
+            P.WEBHOOK_REPLAY,
+        }
         | {P.AUDIT_VIEW}
     )
 
@@ -68,7 +115,16 @@ class Auditor(Role):
     label = "Auditor"
     description = "Reads everything but codes; changes nothing."
     permissions = frozenset(
-        {P.ORDER_VIEW, P.COST_VIEW, P.APPROVAL_VIEW, P.CASE_VIEW, P.CATALOG_VIEW, P.MAPPING_VIEW, P.BALANCE_VIEW, P.ACCOUNT_VIEW}
+        {
+            P.ORDER_VIEW,
+            P.COST_VIEW,
+            P.APPROVAL_VIEW,
+            P.CASE_VIEW,
+            P.CATALOG_VIEW,
+            P.MAPPING_VIEW,
+            P.BALANCE_VIEW,
+            P.ACCOUNT_VIEW,
+        }
         | {P.LEDGER_VIEW, P.RECONCILIATION_VIEW, P.WEBHOOK_VIEW, P.AUDIT_VIEW}
     )
 

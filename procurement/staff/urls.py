@@ -6,7 +6,10 @@ from django.urls import include, path
 
 from procurement.staff import views
 
-own = ([path("settings/", views.own_settings, name="settings"), path("settings/people/", views.people, name="people")], "staff")
+own = (
+    [path("settings/", views.own_settings, name="settings"), path("settings/people/", views.people, name="people")],
+    "staff",
+)
 urlpatterns = [
     path("sign-in/", views.SignIn.as_view(), name="login"),
     path("sign-out/", views.sign_out, name="logout"),

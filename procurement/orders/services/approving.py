@@ -31,7 +31,9 @@ def approve_order(*, by: User, order: Order, shown_hash: str, reason: str = "") 
     if approvals.content_hash(approval_content(order)) != request.content_hash:
         raise StaleState("The order changed since approval was asked. Nothing was approved. Send it back to the buyer.")
     if order.product.cost_minor is None or order.product.cost_minor > order.unit_cost_minor:
-        raise Refused("The price rose since this was asked. Nothing was approved. Send it back, so that the buyer asks again.")
+        raise Refused(
+            "The price rose since this was asked. Nothing was approved. Send it back, so that the buyer asks again."
+        )
     with transaction.atomic():
         approvals.decide(by=by, request=request, verdict="approved", shown_hash=shown_hash, reason=reason)
         release_for_placing(by=by, order=order, reason=reason)

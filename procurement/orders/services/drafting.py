@@ -56,7 +56,9 @@ def next_client_order_id() -> str:
 def spent_today(user: User | None, currency: str) -> int:
     """Minor units of `currency` this person's orders of the UTC day may cost at most."""
     start = datetime.combine(timezone.now().date(), time.min, tzinfo=timezone.get_default_timezone())
-    orders = Order.objects.filter(requested_by=user, cost_currency=currency, created_at__gte=start).exclude(state__in=NOT_SPENT)
+    orders = Order.objects.filter(requested_by=user, cost_currency=currency, created_at__gte=start).exclude(
+        state__in=NOT_SPENT
+    )
     return int(orders.aggregate(total=Sum(F("unit_cost_minor") * F("quantity")))["total"] or 0)
 
 
@@ -97,17 +99,31 @@ def warnings(mapping: Mapping, quantity: int, but: Order | None = None) -> list[
     if product.read_at and now - product.read_at > policies.STALE_WARNING:
         found.append(f"The price is {int((now - product.read_at).total_seconds() // 60)} minutes old.")
     same = Order.objects.filter(product=product, quantity=quantity, created_at__gte=now - timedelta(hours=24))
-    twin = same.exclude(state__in=NOT_SPENT).exclude(pk=but.pk if but else None).order_by("-created_at").select_related("requested_by").first()
+    twin = (
+        same.exclude(state__in=NOT_SPENT)
+        .exclude(pk__in=[but.pk] if but else [])
+        .order_by("-created_at")
+        .select_related("requested_by")
+        .first()
+    )
     if twin:
         minutes = int((now - twin.created_at).total_seconds() // 60)
-        found.append(f"Same product and quantity ordered {minutes} min ago by {twin.requested_by or 'the system'}: {twin}.")
+        found.append(
+            f"Same product and quantity ordered {minutes} min ago by {twin.requested_by or 'the system'}: {twin}."
+        )
     if product.cost_currency == product.currency and (product.cost_minor or 0) > product.denomination_minor:
         found.append("The cost is above the face value.")
     return found
 
 
 def draft_order(
-    *, by: User | None, mapping: Mapping, quantity: int, client_order_id: str, purpose: str = "", shown_unit_cost_minor: int | None = None
+    *,
+    by: User | None,
+    mapping: Mapping,
+    quantity: int,
+    client_order_id: str,
+    purpose: str = "",
+    shown_unit_cost_minor: int | None = None,
 ) -> Order:
     """Make a draft under the price shown; Refused with the old and new price if it moved since the page was shown (R15, R19)."""
     if by is not None:
@@ -142,13 +158,16 @@ def draft_order(
             )
             record("order.drafted", by=by, subject=order, reason=purpose.strip())
     except IntegrityError:
-        raise Refused(f"{client_order_id} has an order already. No second order was made. Open it, or use another id.") from None
+        raise Refused(
+            f"{client_order_id} has an order already. No second order was made. Open it, or use another id."
+        ) from None
     return order
 
 
 def price_moved_sentence(before: int, after: int, currency: str) -> str:
     before_text, after_text = postings.amount_text(before, currency), postings.amount_text(after, currency)
-    return f"The price moved from {before_text} to {after_text} since you saw it. Nothing was ordered. Check the new price and place it again."
+    moved = f"The price moved from {before_text} to {after_text} since you saw it."
+    return f"{moved} Nothing was ordered. Check the new price and place it again."
 
 
 def approval_content(order: Order) -> dict[str, Any]:

@@ -100,7 +100,9 @@ def back_to_draft(order: Order, attempt: Attempt, sentence: str, *, before: str,
         free_lane(attempt)
         transition(attempt, "void", by=None, machine=ATTEMPT, verdict=sentence, facts={"why": sentence})
         facts = {"before": before, "after": after}
-        transition(order, "draft", by=None, machine=ORDER, problem=sentence, approval=None, approved_at=None, facts=facts)
+        transition(
+            order, "draft", by=None, machine=ORDER, problem=sentence, approval=None, approved_at=None, facts=facts
+        )
         postings.release_order(order_id=str(order.pk), reason=sentence)
 
 

@@ -180,7 +180,9 @@ def refused_here(order: Order, attempt: Attempt, balance: int | None) -> bool:
         return True
     if balance is not None and balance < order.max_total_minor:
         has, needs = postings.amount_text(balance, currency), postings.amount_text(order.max_total_minor, currency)
-        mark_not_placed(order, attempt, f"The supplier's balance is {has}, the order may cost {needs}. It was not sent.")
+        mark_not_placed(
+            order, attempt, f"The supplier's balance is {has}, the order may cost {needs}. It was not sent."
+        )
         return True
     return False
 

@@ -69,7 +69,10 @@ def take_in(order: Order, remote_codes: tuple[RemoteCode, ...]) -> Intake:
     """Seal every code not held yet; name those that can't be right."""
     intake, now = Intake(), timezone.now()
     prints = {index: blind_index(remote.code) for index, remote in enumerate(remote_codes)}
-    held = {bytes(row): order_id for row, order_id in Code.objects.filter(fingerprint__in=prints.values()).values_list("fingerprint", "order_id")}
+    held = {
+        bytes(row): order_id
+        for row, order_id in Code.objects.filter(fingerprint__in=prints.values()).values_list("fingerprint", "order_id")
+    }
     position = order.codes.count()
     new: list[tuple[RemoteCode, bytes]] = []
     for index, remote in enumerate(remote_codes):
@@ -82,7 +85,10 @@ def take_in(order: Order, remote_codes: tuple[RemoteCode, ...]) -> Intake:
     if not new:
         return intake
     delivery = Delivery.objects.create(
-        order=order, fetched_at=now, count=len(new), checksum=hashlib.sha256(b"".join(sorted(p for _, p in new))).hexdigest()
+        order=order,
+        fetched_at=now,
+        count=len(new),
+        checksum=hashlib.sha256(b"".join(sorted(p for _, p in new))).hexdigest(),
     )
     for remote, fingerprint in new:
         position += 1
@@ -123,7 +129,9 @@ def build_code(order: Order, delivery: Delivery, remote: RemoteCode, fingerprint
     elif differs(order, code):
         code.state = "wrong_region"
     code.sealed = seal(
-        normalise_code(remote.code), purpose=Purpose.CODE, context=code_context(str(code.pk), str(order.account_id), str(order.pk))
+        normalise_code(remote.code),
+        purpose=Purpose.CODE,
+        context=code_context(str(code.pk), str(order.account_id), str(order.pk)),
     )
     return code
 
@@ -135,7 +143,9 @@ def face_of(order: Order, remote: RemoteCode) -> int | None:
 
 def differs(order: Order, code: Code) -> bool:
     """Whether the supplier states another region or value for this code than was ordered."""
-    return bool(code.region and code.region != order.region) or (code.face_minor is not None and code.face_minor != order.face_minor)
+    return bool(code.region and code.region != order.region) or (
+        code.face_minor is not None and code.face_minor != order.face_minor
+    )
 
 
 def troubles_of(order: Order, code: Code) -> list[str]:

@@ -37,20 +37,28 @@ def reveal_code(*, by: User, code: Code, reason: str, copied: bool = False) -> S
     reason = policies.check_reveal_reason(reason)
     if reveals_left(by) == 0:
         record("code.reveal_refused", by=by, subject=code, reason=reason, last4=code.last4)
-        raise Refused(f"You have seen {PER_HOUR} codes in an hour or {PER_DAY} in a day. It was not opened. Ask a manager, or wait.")
+        raise Refused(
+            f"You have seen {PER_HOUR} codes in an hour or {PER_DAY} in a day. It was not opened. Ask a manager, or wait."
+        )
     how = "copied" if copied else "shown"
     try:
         with transaction.atomic(durable=True):
             record("code.reveal_granted", by=by, subject=code, reason=reason, last4=code.last4, how=how)
     except DatabaseError as error:
-        raise Unavailable("The record could not be written, so the code was not opened. Try again, or tell an administrator.") from error
+        raise Unavailable(
+            "The record could not be written, so the code was not opened. Try again, or tell an administrator."
+        ) from error
     try:
         opened = open_sealed(
-            code.sealed, purpose=Purpose.CODE, context=code_context(str(code.pk), str(code.account_id), str(code.order_id))
+            code.sealed,
+            purpose=Purpose.CODE,
+            context=code_context(str(code.pk), str(code.account_id), str(code.order_id)),
         )
     except (KeyUnavailable, SealBroken) as error:
         record("code.reveal_failed", by=by, subject=code, last4=code.last4)
-        raise Unavailable("The code could not be opened: its seal or its key does not fit. Tell an administrator.") from error
+        raise Unavailable(
+            "The code could not be opened: its seal or its key does not fit. Tell an administrator."
+        ) from error
     record("code.reveal_shown", by=by, subject=code, last4=code.last4, how=how)
     return opened
 
@@ -58,5 +66,7 @@ def reveal_code(*, by: User, code: Code, reason: str, copied: bool = False) -> S
 def reveal_trail(code: Code) -> list[AuditEvent]:
     """Who saw this code and when, newest first."""
     return list(
-        AuditEvent.objects.filter(subject_kind="orders.code", subject_id=str(code.pk), action="code.reveal_shown").order_by("-id")[:20]
+        AuditEvent.objects.filter(
+            subject_kind="orders.code", subject_id=str(code.pk), action="code.reveal_shown"
+        ).order_by("-id")[:20]
     )

@@ -85,7 +85,13 @@ def apply_reading(order: Order, remote: RemoteOrder, source: str) -> None:
             after_failure(order, remote, source)
         elif remote.status == "unrecognised":
             if news:
-                record("order.conflict", by=None, subject=order, source=source, what=f"unknown status “{remote.raw_status}”")
+                record(
+                    "order.conflict",
+                    by=None,
+                    subject=order,
+                    source=source,
+                    what=f"unknown status “{remote.raw_status}”",
+                )
         elif RANK[remote.status] > RANK_OF_STATE.get(order.state, 9):
             advance(order, remote, source)
         if remote.refunded and order.state in {"delivered", "partial", "codes_stored"} and not order.refunded_minor:

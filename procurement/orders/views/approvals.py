@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Callable
 
 from django.contrib import messages
 from django.http import HttpResponse, HttpResponseBase
@@ -24,7 +25,7 @@ from procurement.web.lists import Filter, ListSpec, Tab, list_page
 from procurement.web.nav import nav_count
 from procurement.web.once import once
 
-DECISIONS = {
+DECISIONS: dict[str, tuple[Callable[..., None], str]] = {
     "approve": (approving.approve_order, "Approved {order}; it goes out now."),
     "reject": (approving.reject_order, "Rejected {order}."),
     "send_back": (approving.send_back_order, "Sent {order} back to the buyer."),
@@ -51,7 +52,13 @@ def request_list_spec(user: User) -> ListSpec[ApprovalRequest]:
             Tab("decided", "Decided", lambda rows: rows.exclude(state="open")),
         ],
         filters=[
-            Filter("q", "Search", lambda rows, text: rows.filter(subject_label__icontains=text), kind="text", placeholder="Order id")
+            Filter(
+                "q",
+                "Search",
+                lambda rows, text: rows.filter(subject_label__icontains=text),
+                kind="text",
+                placeholder="Order id",
+            )
         ],
     )
 
@@ -117,7 +124,9 @@ def request_decide(request: Request, pk: uuid.UUID) -> HttpResponse:
     reason = request.POST.get("reason", "")[:500]
     decide(by=request.user, order=order, shown_hash=request.POST.get("shown", ""), reason=reason)
     messages.success(request, said.format(order=order))
-    following = ApprovalRequest.objects.filter(state="open").exclude(requested_by=request.user).order_by("requested_at").first()
+    following = (
+        ApprovalRequest.objects.filter(state="open").exclude(requested_by=request.user).order_by("requested_at").first()
+    )
     if following:
         return see_other(request, "approvals:request_detail", pk=following.pk)
     return see_other(request, "approvals:request_list")

@@ -41,7 +41,11 @@ def in_states(*states: str) -> Any:
 
 
 def search(rows: QuerySet[Order], text: str) -> QuerySet[Order]:
-    return rows.filter(client_order_id__icontains=text) | rows.filter(remote_id__icontains=text) | rows.filter(sku__code__icontains=text)
+    return (
+        rows.filter(client_order_id__icontains=text)
+        | rows.filter(remote_id__icontains=text)
+        | rows.filter(sku__code__icontains=text)
+    )
 
 
 COLUMNS: list[Column[Order]] = [
@@ -59,13 +63,26 @@ COLUMNS: list[Column[Order]] = [
     Column("created", lambda order: order.created_at.isoformat()),
 ]
 COSTS: list[Column[Order]] = [
-    Column("total minor", lambda order: order.total_cost_minor if order.total_cost_minor is not None else order.max_total_minor),
+    Column(
+        "total minor",
+        lambda order: order.total_cost_minor if order.total_cost_minor is not None else order.max_total_minor,
+    ),
     Column("cost currency", lambda order: order.cost_currency),
 ]
 FILTERS: list[Filter[Order]] = [
     Filter("q", "Search", search, kind="text", placeholder="Order id, supplier's id or SKU"),
-    Filter("supplier", "Supplier", lambda rows, code: rows.filter(account__code=code), choices=lambda: list(SupplierAccount.objects.values_list("code", "name"))),
-    Filter("state", "Status", lambda rows, state: rows.filter(state=state), choices=[(name, status.label) for name, status in ORDER.statuses.items()]),
+    Filter(
+        "supplier",
+        "Supplier",
+        lambda rows, code: rows.filter(account__code=code),
+        choices=lambda: list(SupplierAccount.objects.values_list("code", "name")),
+    ),
+    Filter(
+        "state",
+        "Status",
+        lambda rows, state: rows.filter(state=state),
+        choices=[(name, status.label) for name, status in ORDER.statuses.items()],
+    ),
 ]
 TABS: list[Tab[Order]] = [
     Tab("all", "All", lambda rows: rows),
@@ -100,7 +117,9 @@ def order_list(request: Request) -> HttpResponseBase:
 
     context = {"with_cost": with_cost, "may_order": may(request.user, Permission.ORDER_CREATE)}
     spec = order_list_spec(with_cost)
-    return list_page(request, spec, queries.orders_for_list(), "orders/order_list.html", context=context, on_export=on_export)
+    return list_page(
+        request, spec, queries.orders_for_list(), "orders/order_list.html", context=context, on_export=on_export
+    )
 
 
 def get_order(pk: uuid.UUID) -> Order:
@@ -119,7 +138,8 @@ def actions_of(order: Order, user: User) -> dict[str, bool]:
         "withdraw": order.state == "pending_approval" and mine,
         "cancel": order.state in {"draft", "approved"} and may(user, Permission.ORDER_CREATE, Permission.ORDER_APPROVE),
         "check": order.state in {"placed", "paid", "delivered", "partial", "supplier_failed"},
-        "again": order.state in {"place_failed", "refunded", "cancelled", "expired"} and may(user, Permission.ORDER_CREATE),
+        "again": order.state in {"place_failed", "refunded", "cancelled", "expired"}
+        and may(user, Permission.ORDER_CREATE),
     }
 
 
@@ -173,7 +193,11 @@ def order_new(request: Request) -> HttpResponse:
     """The form of a new order; with `check` in the URL it is read and the check page shown."""
     if "check" in request.GET:
         return order_check(request)
-    initial = {key: request.GET[key] for key in ("sku", "supplier", "quantity", "client_order_id", "purpose") if key in request.GET}
+    initial = {
+        key: request.GET[key]
+        for key in ("sku", "supplier", "quantity", "client_order_id", "purpose")
+        if key in request.GET
+    }
     if "mapping" in request.GET and request.GET["mapping"].isdigit():
         mapping = queries.orderable_mappings().filter(pk=int(request.GET["mapping"])).first()
         if mapping:
@@ -209,7 +233,7 @@ def show_check(
         {
             "sku": terms.mapping.sku.code,
             "supplier": terms.mapping.account.code,
-            "quantity": terms.quantity,
+            "quantity": str(terms.quantity),
             "client_order_id": client_order_id,
             "purpose": purpose,
         }
@@ -229,7 +253,9 @@ def show_check(
 @once
 def order_place(request: Request) -> HttpResponse:
     """Make the order and send it on, or show the check page again with what is wrong; nothing half-made stays."""
-    mapping = get_object_or_404(Mapping.objects.select_related("sku", "product", "account"), pk=whole(request.POST.get("mapping")))
+    mapping = get_object_or_404(
+        Mapping.objects.select_related("sku", "product", "account"), pk=whole(request.POST.get("mapping"))
+    )
     quantity, shown = whole(request.POST.get("quantity")), whole(request.POST.get("unit_cost"))
     client_order_id, purpose = request.POST.get("client_order_id", "")[:80], request.POST.get("purpose", "")[:500]
     try:

@@ -22,7 +22,9 @@ class Command(BaseCommand):
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("username")
         parser.add_argument("--name", required=True, help="as colleagues know them")
-        parser.add_argument("--role", action="append", required=True, choices=sorted(ROLES), help="may be given several times")
+        parser.add_argument(
+            "--role", action="append", required=True, choices=sorted(ROLES), help="may be given several times"
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         if User.objects.filter(username=options["username"]).exists():
