@@ -36,7 +36,10 @@ class Shop:
 
     def order(self, buyer: User | None, code: str = "alpha", quantity: int = 2, name: str = "") -> Order:
         return drafting.draft_order(
-            by=buyer, mapping=self.mappings[code], quantity=quantity, client_order_id=name or drafting.next_client_order_id()
+            by=buyer,
+            mapping=self.mappings[code],
+            quantity=quantity,
+            client_order_id=name or drafting.next_client_order_id(),
         )
 
 
@@ -47,13 +50,24 @@ def shop(transactional_db: None, sandbox_server: SandboxServer) -> Shop:
     accounts = {}
     for code, name in (("alpha", "Alpha PSN"), ("psnb2b", "PSN:B2B")):
         sandbox_server.account(code, delivery_delay_seconds=0, balance={"USD": "5000.00"})
-        account = create_account(by=None, code=code, name=name, dialect=code, base_url=sandbox_server.url(code), settlement_currency="USD")
+        account = create_account(
+            by=None, code=code, name=name, dialect=code, base_url=sandbox_server.url(code), settlement_currency="USD"
+        )
         set_api_key(by=None, account=account, key=KEYS[code])
         set_webhook_secret(by=None, account=account, secret=SECRETS[code])
         refresh_products(account)
-        postings.deposit(by=None, account=account, amount_minor=5000_00, currency="USD", credited_on=date(2026, 1, 1), reference=f"{code}-1")
+        postings.deposit(
+            by=None,
+            account=account,
+            amount_minor=5000_00,
+            currency="USD",
+            credited_on=date(2026, 1, 1),
+            reference=f"{code}-1",
+        )
         accounts[code] = account
-    sku = Sku.objects.create(code="PSN-US-50", title="PlayStation Store Gift Card $50", region="US", currency="USD", face_minor=5000)
+    sku = Sku.objects.create(
+        code="PSN-US-50", title="PlayStation Store Gift Card $50", region="US", currency="USD", face_minor=5000
+    )
     return Shop(sandbox_server, accounts, sku, {code: map_exactly(sku, account) for code, account in accounts.items()})
 
 

@@ -40,17 +40,21 @@ def test_small_order_goes_through_to_sealed_codes(shop: Shop, submitted: Submitt
     assert postings.free_balance(code, "USD") == postings.settled_balance(code, "USD")
     attempt = order.attempts.get()
     exchange = Exchange.objects.get(subject_kind="orders.attempt", subject_id=str(attempt.pk))
-    assert exchange.request_id and exchange.status == 201
+    assert exchange.request_id
+    assert exchange.status == 201
 
 
 @pytest.mark.requirement("R21", "R22", "R24")
-def test_lost_answer_at_alpha_is_sent_again_with_the_same_bytes_and_bought_once(shop: Shop, submitted: Submitted) -> None:
+def test_lost_answer_at_alpha_is_sent_again_with_the_same_bytes_and_bought_once(
+    shop: Shop, submitted: Submitted
+) -> None:
     order = submitted("alpha")
     shop.sandbox.arm("alpha", "answer_lost")
 
     again = place_order(str(order.pk))
     order.refresh_from_db()
-    assert order.state == "unknown" and again is not None
+    assert order.state == "unknown"
+    assert again is not None
     with time_machine.travel(again + timedelta(seconds=30)):
         place_order(str(order.pk))
 
@@ -101,7 +105,8 @@ def test_a_refused_order_frees_its_money_and_stays_on_record(shop: Shop, submitt
     place_order(str(order.pk))
 
     order.refresh_from_db()
-    assert order.state == "place_failed" and order.problem
+    assert order.state == "place_failed"
+    assert order.problem
     assert Attempt.objects.get(order=order).state == "not_placed"
     assert postings.free_balance("alpha", "USD") == 5000_00
     assert at_supplier(shop, order) == []
@@ -116,7 +121,8 @@ def test_rate_limited_order_waits_as_long_as_told(shop: Shop, submitted: Submitt
 
     order.refresh_from_db()
     assert order.state == "approved"
-    assert again is not None and again >= timezone.now() + timedelta(seconds=38)
+    assert again is not None
+    assert again >= timezone.now() + timedelta(seconds=38)
     assert at_supplier(shop, order) == []
 
 
@@ -129,7 +135,8 @@ def test_a_price_above_the_approved_one_sends_the_order_back_to_the_buyer(shop: 
     place_order(str(order.pk))
 
     order.refresh_from_db()
-    assert order.state == "draft" and "moved" in order.problem
+    assert order.state == "draft"
+    assert "moved" in order.problem
     assert postings.free_balance("alpha", "USD") == 5000_00
     assert at_supplier(shop, order) == []
 
