@@ -73,6 +73,7 @@ EVENTS: dict[str, str] = {
     "order.price_moved": "The price moved from {before} to {after}",
     "order.refunded": "The supplier paid {amount} back",
     "order.rejected": "{actor} rejected the order",
+    "order.repriced": "{actor} agreed to {after} a code instead of {before}",
     "order.sent_back": "{actor} sent the order back to the buyer",
     "order.submitted": "{actor} sent the order for approval",
     "order.supplier_failed": "The supplier failed to deliver: {why}",

@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from procurement.catalog.models import Mapping, Product
 from procurement.catalog.policies import differences
-from procurement.errors import Refused
+from procurement.errors import NotAllowed, Refused
 from procurement.orders.models import Code, Order
 from procurement.staff.access import check_can
 from procurement.staff.models import User
@@ -76,6 +76,12 @@ def check_client_order_id(text: str) -> None:
         )
     if Order.objects.filter(client_order_id__iexact=text).exists():
         raise Refused(f"{text} has an order already. No second order was made. Open it, or use another id.")
+
+
+def check_own_draft(user: User, order: Order) -> None:
+    """Only the requester sends a draft on: it counts against their day, and they can't approve it (R35)."""
+    if order.requested_by_id is not None and order.requested_by_id != user.pk:
+        raise NotAllowed(f"{order.requested_by} drafted this order and alone can send it on. Nothing was ordered.")
 
 
 def check_can_cancel(user: User, order: Order) -> None:

@@ -143,6 +143,12 @@ class AttemptRow:
     exchanges: list[Exchange]
 
 
+def new_price(order: Order) -> int | None:
+    """The present cost of one code, in minor units, of a draft that was made under a lower one; None else."""
+    cost = order.product.cost_minor
+    return cost if order.state == "draft" and cost is not None and cost > order.unit_cost_minor else None
+
+
 def attempts_of(order: Order) -> list[AttemptRow]:
     attempts = list(order.attempts.order_by("number"))
     ids = [str(attempt.pk) for attempt in attempts]

@@ -14,7 +14,7 @@ from procurement.approvals import services as approvals
 from procurement.audit.services import record
 from procurement.bookkeeping import postings
 from procurement.catalog.models import Mapping
-from procurement.errors import Refused
+from procurement.errors import Refused, StaleState
 from procurement.orders import policies
 from procurement.orders.models import Order
 from procurement.orders.services.placing import release_for_placing
@@ -184,16 +184,20 @@ def approval_content(order: Order) -> dict[str, Any]:
     }
 
 
-def submit_order(*, by: User | None, order: Order) -> Order:
+def submit_order(*, by: User | None, order: Order, shown_unit_cost_minor: int | None = None) -> Order:
     """Send a draft on: straight to placing when no rule asks for a second person, else to approval (R35).
 
-    Raises Refused when the draft is older than a day, the mapping or the price no longer fits, or the balance is too small.
+    Raises Refused for another person's draft, when the mapping no longer fits, the balance is too small, or the price
+    rose; `shown_unit_cost_minor` is the new price the requester saw and agrees to.
     """
     if by is not None:
         check_can(by, Permission.ORDER_CREATE)
+        policies.check_own_draft(by, order)
     terms = quote(by=by, mapping=order.mapping, quantity=order.quantity)
     if terms.unit_cost_minor > order.unit_cost_minor:
-        raise Refused(price_moved_sentence(order.unit_cost_minor, terms.unit_cost_minor, terms.currency))
+        if shown_unit_cost_minor != terms.unit_cost_minor:
+            raise Refused(price_moved_sentence(order.unit_cost_minor, terms.unit_cost_minor, terms.currency))
+        agree_to_price(by, order, terms)
     rule = approvals.rule_for(
         amount_minor=order.max_total_minor, spent_today_minor=terms.spent_today_minor, currency=order.cost_currency
     )
@@ -212,6 +216,21 @@ def submit_order(*, by: User | None, order: Order) -> Order:
         )
         transition(order, "pending_approval", by=by, machine=ORDER, reason=rule, approval=request)
     return order
+
+
+def agree_to_price(by: User | None, order: Order, terms: Quote) -> None:
+    """Put the present price on a draft; StaleState if the draft changed meanwhile (R15)."""
+    before = postings.amount_text(order.unit_cost_minor, order.cost_currency)
+    after = postings.amount_text(terms.unit_cost_minor, terms.currency)
+    values = {"unit_cost_minor": terms.unit_cost_minor, "price_read_at": terms.read_at, "problem": ""}
+    with transaction.atomic():
+        draft = Order.objects.filter(pk=order.pk, state="draft", version=order.version)
+        if draft.update(version=order.version + 1, **values) != 1:
+            raise StaleState(f"{order} was changed by someone else meanwhile. Nothing was ordered. Look at it again.")
+        record("order.repriced", by=by, subject=order, before=before, after=after)
+    order.version += 1
+    for name, value in values.items():
+        setattr(order, name, value)
 
 
 def withdraw_order(*, by: User, order: Order) -> None:

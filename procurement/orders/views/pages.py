@@ -133,7 +133,7 @@ def actions_of(order: Order, user: User) -> dict[str, bool]:
     """Which of the page's buttons this person gets in this state."""
     mine = order.requested_by_id == user.pk
     return {
-        "submit": order.state == "draft" and may(user, Permission.ORDER_CREATE),
+        "submit": order.state == "draft" and may(user, Permission.ORDER_CREATE) and (mine or not order.requested_by_id),
         "decide": order.state == "pending_approval" and may(user, Permission.ORDER_APPROVE) and not mine,
         "withdraw": order.state == "pending_approval" and mine,
         "cancel": order.state in {"draft", "approved"} and may(user, Permission.ORDER_CREATE, Permission.ORDER_APPROVE),
@@ -160,6 +160,7 @@ def order_detail(request: Request, pk: uuid.UUID) -> HttpResponse:
         "attempts": queries.attempts_of(order),
         "codes": codes,
         "last4": last4,
+        "new_price": queries.new_price(order) if with_cost else None,
         "problem": order.problem if with_cost else queries.without_amounts(order.problem),
         "entries": queries.timeline(order, with_cost=with_cost),
         "next_due": queries.next_due(order),
@@ -286,8 +287,10 @@ def whole(text: str | None) -> int:
 @require_POST
 @once
 def order_submit(request: Request, pk: uuid.UUID) -> HttpResponse:
-    """Send a draft on again, for example after it was sent back."""
-    drafting.submit_order(by=request.user, order=get_order(pk))
+    """Send a draft on again, for example after it was sent back, or at the higher price the page showed."""
+    shown = request.POST.get("unit_cost")
+    order = get_order(pk)
+    drafting.submit_order(by=request.user, order=order, shown_unit_cost_minor=whole(shown) if shown else None)
     return see_other(request, "orders:order_detail", pk=pk)
 
 
