@@ -22,7 +22,7 @@ from procurement.orders.services import drafting
 from procurement.reconciliation.models import Difference
 from procurement.reconciliation.services import reconcile_day
 from procurement.suppliers.clients import client_for
-from procurement.suppliers.clients.types import Placed
+from procurement.suppliers.clients.types import NotPlaced, Placed, SupplierClient, Verdict
 from procurement.suppliers.models import SupplierAccount, WebhookEvent
 from procurement.suppliers.services import read_balance
 from procurement.work.runner import run_due
@@ -148,10 +148,17 @@ def send_again(flow: Flow) -> str:
         if attempt.tries != 1:
             raise StepFailed(f"the order was sent {attempt.tries} times to a supplier that takes no key")
         return "sent once; this supplier takes no key, so nothing is ever sent again"
-    answer = client.place_order(bytes(attempt.body), subject=("orders.attempt", str(attempt.pk)))
+    answer = wait(flow.patience, lambda: sent_again(client, attempt))
     if not isinstance(answer, Placed) or answer.remote_id != order.remote_id:
         raise StepFailed(f"the same key and bytes gave another answer: {answer}")
     return f"the same key and bytes gave {answer.remote_id} again"
+
+
+def sent_again(client: SupplierClient, attempt: Attempt) -> Verdict | None:
+    """The supplier's answer to the same bytes, or None while our own limit does not let them go."""
+    answer = client.place_order(bytes(attempt.body), subject=("orders.attempt", str(attempt.pk)))
+    waits = isinstance(answer, NotPlaced) and answer.reason_code == "waiting_for_limit"
+    return None if waits else answer
 
 
 def hear_webhook(flow: Flow) -> str:

@@ -10,6 +10,7 @@ from django.utils import timezone
 
 from procurement.audit.services import record
 from procurement.bookkeeping import postings
+from procurement.bookkeeping.balances import expected_at
 from procurement.orders.models import Order
 from procurement.orders.services.outcomes import settle_cost
 from procurement.orders.services.receiving import fetch_codes
@@ -58,6 +59,8 @@ def check_order(order_id: str, source: str = "poll") -> datetime | None:
             fetch_codes(order, complete=remote.status != "partly_delivered")
         if order.state == "supplier_failed":
             settle_refund(order, remote, source)
+        elif order.state == "partial" and remote.refunded is None and not order.refunded_minor:
+            settle_missing(order)
     except SupplierProblem as problem:
         Order.objects.filter(pk=order.pk).update(problem=problem.sentence[:500])
         return problem.retry_at or next_look(order)
@@ -148,7 +151,7 @@ def settle_refund(order: Order, remote: RemoteOrder, source: str) -> None:
     """Book the refund the supplier states, or that its balance shows; without either, a review after a day (R72)."""
     paid = order.total_cost_minor or 0
     refunded = paid if remote.status == "refunded" and remote.refunded is None else remote.refunded
-    if refunded is None and (not paid or refund_seen_in_balance(order)):
+    if refunded is None and (not paid or gain_unexplained(order) == paid):
         refunded = paid
     with transaction.atomic():
         if refunded is not None and refunded >= paid:
@@ -174,8 +177,30 @@ def book_refund(order: Order, amount_minor: int) -> None:
     note(order, refunded_minor=amount_minor)
 
 
-def refund_seen_in_balance(order: Order) -> bool:
-    """Whether the supplier's balance equals the ledger's with this order's money back: the only proof where no field states it."""
-    expected = postings.settled_balance(order.account.code, order.cost_currency) + (order.total_cost_minor or 0)
+def gain_unexplained(order: Order) -> int | None:
+    """How much more the supplier's balance exceeds our ledger now than just before this order was sent, in minor units.
+
+    The only trace of a refund where no field states one. None when the balance before was never read. Other refunds not
+    yet booked count in it too, so only an exact match proves anything.
+    """
+    attempt = order.attempts.filter(state="placed").first()
+    if attempt is None or attempt.balance_before_minor is None or attempt.sent_at is None:
+        return None
+    code, currency = order.account.code, order.cost_currency
     reading = read_balance(order.account)
-    return any(b.currency == order.cost_currency and b.available == expected for b in reading.balances)
+    now = next((balance.available for balance in reading.balances if balance.currency == currency), None)
+    if now is None:
+        return None
+    just_before = attempt.sent_at - timedelta(microseconds=1)
+    before = attempt.balance_before_minor - expected_at(code, currency, just_before)
+    return now - postings.settled_balance(code, currency) - before
+
+
+def settle_missing(order: Order) -> None:
+    """Codes that never came and whose price is back in the supplier's balance: book the refund (R72)."""
+    missing = order.quantity - order.delivered_quantity
+    paid = order.total_cost_minor or 0
+    worth = paid * missing // order.quantity
+    if worth * order.quantity == paid * missing and worth > 0 and gain_unexplained(order) == worth:
+        with transaction.atomic():
+            book_refund(order, worth)
