@@ -20,6 +20,7 @@ from procurement.orders.services.tracking import check_order
 from procurement.staff.models import User
 from procurement.suppliers.models import SupplierAccount
 from procurement.suppliers.services import create_account, set_api_key, set_webhook_secret
+from procurement.work.runner import run_due
 from tests.fixtures_sandbox import KEYS, SECRETS, SandboxServer, sandbox_server
 
 __all__ = ["sandbox_server"]
@@ -95,6 +96,14 @@ def moved_on(order: Order) -> bool:
     """Whether placing made a check due."""
     order.refresh_from_db()
     return order.state == "placed"
+
+
+def work_for(seconds: int, *kinds: str, every: int = 5) -> None:
+    """Do the due work of these kinds as the loop would in the coming `seconds`, without waiting for them."""
+    start = timezone.now()
+    for passed in range(0, seconds + 1, every):
+        with time_machine.travel(start + timedelta(seconds=passed)):
+            run_due(kinds=kinds)
 
 
 @pytest.fixture

@@ -85,7 +85,7 @@ def test_only_managers_decide(waiting: Order, person: Callable[..., User], role:
     other = person("other", *([role] if role else []))
 
     for decide in (approve_order, reject_order, send_back_order):
-        with pytest.raises(NotAllowed, match="Nothing was"):
+        with pytest.raises(NotAllowed, match=r"Nothing was"):
             decide(by=other, order=waiting, shown_hash=hash_of(waiting), reason="I should not")
 
     assert_nothing_happened(waiting)
@@ -93,7 +93,7 @@ def test_only_managers_decide(waiting: Order, person: Callable[..., User], role:
 
 @pytest.mark.requirement("R15")
 def test_what_was_not_shown_is_not_approved(waiting: Order, manager: User) -> None:
-    with pytest.raises(StaleState, match="changed since you opened this page"):
+    with pytest.raises(StaleState, match=r"changed since you opened this page"):
         approve_order(by=manager, order=waiting, shown_hash="0" * 64)
 
     assert_nothing_happened(waiting)
@@ -104,7 +104,7 @@ def test_an_order_that_changed_after_it_was_asked_is_not_approved(waiting: Order
     Order.objects.filter(pk=waiting.pk).update(quantity=21)
     waiting.refresh_from_db()
 
-    with pytest.raises(StaleState, match="changed since approval was asked"):
+    with pytest.raises(StaleState, match=r"changed since approval was asked"):
         approve_order(by=manager, order=waiting, shown_hash=hash_of(waiting))
 
     assert_nothing_happened(waiting)
@@ -126,7 +126,7 @@ def test_second_manager_sees_the_decision_of_the_first(waiting: Order, manager: 
 @pytest.mark.parametrize("decide", [reject_order, send_back_order])
 @pytest.mark.parametrize("reason", ["", "  ", "no"])
 def test_a_refusal_needs_a_reason(waiting: Order, manager: User, decide: Callable[..., None], reason: str) -> None:
-    with pytest.raises(Refused, match="Say why"):
+    with pytest.raises(Refused, match=r"Say why"):
         decide(by=manager, order=waiting, shown_hash=hash_of(waiting), reason=reason)
 
     assert_nothing_happened(waiting)
@@ -153,7 +153,7 @@ def test_an_order_sent_back_can_be_asked_for_again(waiting: Order, manager: User
 
 
 def test_an_expired_request_is_not_approved(waiting: Order, manager: User) -> None:
-    with time_machine.travel(timezone.now() + timedelta(hours=25)), pytest.raises(StaleState, match="has expired"):
+    with time_machine.travel(timezone.now() + timedelta(hours=25)), pytest.raises(StaleState, match=r"has expired"):
         approve_order(by=manager, order=waiting, shown_hash=hash_of(waiting))
 
     assert_nothing_happened(waiting)
@@ -164,7 +164,7 @@ def test_an_order_is_not_approved_above_the_price_that_was_asked_for(waiting: Or
     waiting.product.cost_minor = waiting.unit_cost_minor + 1
     waiting.product.save()
 
-    with pytest.raises(Refused, match="price rose"):
+    with pytest.raises(Refused, match=r"price rose"):
         approve_order(by=manager, order=waiting, shown_hash=hash_of(waiting))
 
     assert_nothing_happened(waiting)
@@ -189,7 +189,7 @@ def test_money_spent_meanwhile_refuses_the_approval_and_holds_nothing(
 
 
 def test_only_the_requester_takes_a_request_back(waiting: Order, buyer: User, manager: User) -> None:
-    with pytest.raises(Refused, match="Only the person who asked"):
+    with pytest.raises(Refused, match=r"Only the person who asked"):
         withdraw_order(by=manager, order=waiting)
     assert_nothing_happened(waiting)
 
