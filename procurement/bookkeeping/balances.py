@@ -111,12 +111,15 @@ class Purchase:
 
 def purchases_between(account_code: str, currency: str, start: datetime, end: datetime) -> list[Purchase]:
     """The purchases booked with `start` <= recorded < `end`, oldest first."""
+    return list(iter_purchases(account_code, currency, start, end))
+
+
+def iter_purchases(account_code: str, currency: str, start: datetime, end: datetime) -> Iterator[Purchase]:
+    """The same without keeping them all."""
     lines = (line for line in _lines(account_code, currency, start, end) if line.kind == PURCHASE)
-    found = []
     for entry_id, together in groupby(lines, key=lambda line: line.entry_id):
         one = list(together)
-        found.append(Purchase(one[0].reference_id, -sum(line.amount for line in one), one[0].recorded_at, entry_id))
-    return found
+        yield Purchase(one[0].reference_id, -sum(line.amount for line in one), one[0].recorded_at, entry_id)
 
 
 def purchases_of(order_ids: list[str]) -> dict[str, Purchase]:

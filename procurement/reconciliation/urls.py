@@ -1,4 +1,14 @@
-from django.urls import URLPattern
+"""Routes of reconciliation."""
+
+from __future__ import annotations
+
+from django.urls import path
+
+from procurement.reconciliation import views
 
 app_name = "reconciliation"
-urlpatterns: list[URLPattern] = []
+urlpatterns = [
+    path("", views.day_list, name="day_list"),
+    path("run/", views.day_run, name="day_run"),
+    path("<slug:code>/<str:currency>/<str:day>/", views.day_detail, name="day_detail"),
+]
