@@ -102,7 +102,7 @@ def requirements_page() -> str:
     tests = marked_tests()
     with (settings.ROOT / "docs" / "requirements.csv").open(encoding="utf-8", newline="") as source:
         rows = list(csv.DictReader(source))
-    unknown = sorted(set(tests) - {row["id"] for row in rows})
+    unknown = sorted(name for name in set(tests) - {row["id"] for row in rows} if name.startswith("R"))
     if unknown:
         raise ValueError(f"Tests name requirements that docs/requirements.csv does not list: {', '.join(unknown)}")
     shown = sum(1 for row in rows if row["id"] in tests)
