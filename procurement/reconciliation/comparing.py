@@ -85,16 +85,21 @@ def compare_balance(facts: Facts, result: Result, where_parted: Callable[[int], 
     """The supplier's balance against ours: what no difference and no order on its way explains is one of its own."""
     if facts.difference is None:
         return
-    effects = [one.effect for one in result.found if one.effect]
+    certain = [one.effect for one in result.found if one.effect and one.kind != "unconfirmed"]
     on_their_way = [-(order.cost or held) for order, held in facts.held_then if order.state not in UNCONFIRMED]
-    chosen = explanation(facts.difference, [*effects, *on_their_way])
+    unsettled = [-held for order, held in facts.held_then if order.cost is None]
+    unconfirmed = [-held for order, held in facts.held_then if order.state in UNCONFIRMED]
+    chosen = explanation(facts.difference, [*certain, *unconfirmed, *on_their_way])
     if chosen is not None:
-        result.in_flight_minor = sum(on_their_way[index - len(effects)] for index in chosen if index >= len(effects))
+        first = len(certain) + len(unconfirmed)
+        result.in_flight_minor = sum(on_their_way[place - first] for place in chosen if place >= first)
         return
-    explained = sum(effects)
-    if facts.difference != explained:
-        rest = facts.difference - explained
-        result.found.append(kinds.balance_differs(facts, rest, where_parted(explained)))
+    rest = facts.difference - sum(certain)
+    if sum(unsettled) <= rest < 0:
+        # What an unsettled order costs is known at most: a discount makes it less than is held.
+        result.in_flight_minor = 0 if unconfirmed else rest
+    elif rest:
+        result.found.append(kinds.balance_differs(facts, rest, where_parted(sum(certain))))
 
 
 def explanation(difference: int, effects: Sequence[int]) -> tuple[int, ...] | None:

@@ -117,6 +117,18 @@ def test_an_unconfirmed_order_is_named_whether_the_supplier_took_it_or_not(scene
     assert row.difference_minor == (-4500 if taken else 0)
 
 
+def test_an_unconfirmed_order_charged_below_what_is_held_explains_the_balance(scene: Scene) -> None:
+    scene.client.lists = False
+    order = scene.order("ORD-1", 4500, state="unknown", remote_id="")
+    scene.hold(order, 4500, NOON)
+    scene.balance -= 4300
+    assert named(scene.run()) == [("unconfirmed", "ORD-1", -4500)]
+    scene.balance -= 300
+    scene.says(at=NEXT + timedelta(seconds=1))
+    row = scene.run(at=NEXT + timedelta(minutes=9))
+    assert named(row) == [("balance", "balance", -4600), ("unconfirmed", "ORD-1", -4500)]
+
+
 def test_an_unconfirmed_order_that_the_supplier_lists_says_under_which_id(scene: Scene) -> None:
     order = scene.order("ORD-1", 4500, state="unknown", remote_id="")
     scene.hold(order, 4500, NOON)
