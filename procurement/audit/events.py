@@ -64,6 +64,8 @@ EVENTS: dict[str, str] = {
     "order.expired": "The approval expired before the order was sent",
     "order.failed": "The supplier did not take the order: {why}",
     "order.needs_review": "The order needs a person: {why}",
+    "order.outcome_declined": "{actor} did not agree that {verdict}",
+    "order.outcome_proposed": "{actor} proposes: {verdict}",
     "order.paid": "The supplier took the money",
     "order.partial": "{count} of {quantity} codes came",
     "order.placed": "The supplier took the order as {remote_id}",

@@ -21,6 +21,7 @@ class OrderForm(forms.Form):
     sku = forms.CharField(
         label="SKU",
         max_length=64,
+        error_messages={"required": "Choose a SKU."},
         help_text="Type a part of it, such as US-50; only SKUs with an active mapping can be ordered.",
         widget=forms.TextInput(attrs={"list": "skus", "autocomplete": "off", "class": "w-16", "autofocus": True}),
     )
@@ -28,11 +29,13 @@ class OrderForm(forms.Form):
     quantity = forms.CharField(
         label="Quantity",
         max_length=12,
+        error_messages={"required": "Write how many codes you need."},
         widget=forms.TextInput(attrs={"inputmode": "numeric", "class": "w-6", "autocomplete": "off"}),
     )
     client_order_id = forms.CharField(
         label="Storefront order id",
         max_length=64,
+        error_messages={"required": "Write the storefront order id."},
         help_text="As in ORDER-1042; used once.",
         widget=forms.TextInput(attrs={"class": "w-16"}),
     )
@@ -87,8 +90,9 @@ class OrderForm(forms.Form):
         if len(names) > 1:
             self.add_error("sku", f"“{sku}” fits several SKUs: {', '.join(names[:5])}. Choose one.")
         elif not near:
+            where = "" if supplier == CHEAPEST else " at this supplier account"
             self.add_error(
-                "sku", f"No active mapping for “{sku}” at this supplier. Check the SKU, or ask for the mapping first."
+                "sku", f"No active mapping for “{sku}”{where}. Check the SKU, or ask for the mapping first."
             )
         return near[0] if len(names) == 1 else None
 

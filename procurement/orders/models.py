@@ -6,7 +6,7 @@ import uuid
 
 from django.conf import settings
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, Q
 from django.utils import timezone
 
 from procurement.orders.states import ATTEMPT, CODE, ORDER
@@ -75,6 +75,8 @@ class Order(models.Model):
         indexes = [
             models.Index(fields=["-created_at", "-id"], name="order_newest_first"),
             models.Index(fields=["state", "-created_at"], name="order_by_state"),
+            models.Index(fields=["placed_at"], name="order_by_placing"),
+            models.Index(fields=["remote_id"], name="order_by_remote_id"),
         ]
 
     def __str__(self) -> str:
@@ -127,6 +129,41 @@ class Attempt(models.Model):
         return ATTEMPT.statuses[self.state]
 
 
+class Resolution(models.Model):
+    """What one person says became of an unconfirmed order, and whether a second one agreed."""
+
+    order = models.ForeignKey(Order, on_delete=models.PROTECT, related_name="resolutions")
+    verdict = models.CharField(max_length=12, choices=[("placed", "Placed"), ("not_placed", "Not placed")])
+    remote_id = models.CharField(max_length=100, blank=True)
+    reason = models.TextField()
+    state = models.CharField(max_length=12, default="open")
+    proposed_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
+    proposed_at = models.DateTimeField(default=timezone.now)
+    decided_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, related_name="+")
+    decided_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["order"], condition=Q(state="open"), name="one_open_proposal_for_each_order"
+            ),
+            # Money is freed or spent by this: two people, whatever the code above does.
+            models.CheckConstraint(
+                condition=~Q(state="confirmed") | (Q(decided_by__isnull=False) & ~Q(decided_by=F("proposed_by"))),
+                name="an_outcome_needs_a_second_person",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.order}: {self.words}"
+
+    @property
+    def words(self) -> str:
+        return (
+            f"the supplier took it as {self.remote_id}" if self.verdict == "placed" else "the supplier did not take it"
+        )
+
+
 class Lane(models.Model):
     """The order lane of a supplier account that takes no idempotency key: one unresolved paid POST at a time."""
 
@@ -147,6 +184,10 @@ class Delivery(models.Model):
     fetched_at = models.DateTimeField(default=timezone.now)
     count = models.PositiveIntegerField()
     checksum = models.CharField(max_length=64)
+
+    class Meta:
+        indexes = [models.Index(fields=["fetched_at"], name="delivery_by_time")]
+        verbose_name_plural = "deliveries"
 
     def __str__(self) -> str:
         return f"{self.order}: {self.count} codes"

@@ -14,10 +14,16 @@ from ledger.money import format_amount
 from procurement.approvals.models import ApprovalRequest
 from procurement.audit.models import AuditEvent
 from procurement.audit.queries import as_entry
+from procurement.bookkeeping.balances import expected_at
 from procurement.catalog.models import Mapping, PriceObservation
-from procurement.orders.models import Attempt, Code, Order
-from procurement.orders.states import AWAITED, UNCONFIRMED
-from procurement.suppliers.models import Exchange
+from procurement.orders.models import Attempt, Code, Order, Resolution
+from procurement.orders.states import AWAITED, RESOLVABLE, UNCONFIRMED
+from procurement.staff.access import may
+from procurement.staff.models import User
+from procurement.staff.permissions import Permission
+from procurement.suppliers.clients import client_for
+from procurement.suppliers.models import BalanceSnapshot, Exchange, WebhookEvent
+from procurement.suppliers.queries import unmatched_events
 from procurement.vault import blind_index, normalise_code
 from procurement.web.parts import StripCell, TimelineEntry
 from procurement.work.models import DueWork
@@ -27,6 +33,7 @@ MOVING = ("approved", "placing", "placed", "paid", "delivered")
 NEEDS_SOMEONE = ("pending_approval", "partial", "supplier_failed", *UNCONFIRMED)
 OPEN = ("draft", "pending_approval", "approved", "placing", *AWAITED, *UNCONFIRMED)
 FAILED = ("place_failed", "rejected", "refunded", "expired", "cancelled")
+DELIVERY_WORK = ("approved", "placing", "partial", "unknown", *AWAITED)
 
 
 def orders_for_list() -> QuerySet[Order]:
@@ -61,8 +68,10 @@ def summary(order: Order) -> str:
         "placed": f"{order.account} took it as {order.remote_id}. The codes are awaited.",
         "paid": f"{order.account} took the money. The codes are awaited.",
         "delivered": f"{order.account} delivered; the codes are being fetched.",
-        "codes_stored": f"{got} are in custody.",
-        "partial": f"{got} came. The rest is awaited or must be claimed.",
+        "codes_stored": f"{got} are in custody." + set_aside(order),
+        "partial": f"{got} came; the price of the others was paid back."
+        if order.refunded_minor
+        else f"{got} came. {order.account} is asked for the others for seven days; after that, claim them.",
         "unknown": "We do not know whether the supplier took this order. Do not order it again.",
         "placed_no_id": "The supplier took this order but named no id. Do not order it again.",
         "manual_review": "The supplier contradicts itself. People decide; nothing is sent. Do not order it again.",
@@ -74,6 +83,12 @@ def summary(order: Order) -> str:
         "expired": "The approval expired before it was sent. Nothing was ordered.",
     }
     return sentences[order.state]
+
+
+def set_aside(order: Order) -> str:
+    """What to do about codes that are not what was ordered; empty when all are."""
+    count = order.codes.filter(state__in=["wrong_region", "invalid"]).count()
+    return f" {count} of them {'is' if count == 1 else 'are'} not what was ordered: open a case to claim." if count else ""
 
 
 def strip(order: Order) -> list[StripCell]:
@@ -99,7 +114,8 @@ def strip(order: Order) -> list[StripCell]:
         for region, minor, n in rows
     ]
     words = "; ".join(
-        " · ".join(filter(None, [region, value, f"{n} codes" if len(told) > 1 else ""])) for region, value, n in told
+        " · ".join(filter(None, [region, value, f"{n} {'code' if n == 1 else 'codes'}" if len(told) > 1 else ""]))
+        for region, value, n in told
     )
     same = all(region == order.region and value in ("", ordered[1]) for region, value, _ in told)
     unstated = all(region == "no region stated" for region, _, _ in told)
@@ -113,7 +129,8 @@ def strip(order: Order) -> list[StripCell]:
 
 
 Joins = Literal["same", "differs", "not known"]
-AMOUNT = re.compile(r"[0-9][0-9,]*(\.[0-9]+)? [A-Z]{3}\b")
+# A time of day, such as 03:54:56 UTC, is no amount.
+AMOUNT = re.compile(r"(?<![0-9:])[0-9][0-9,]*(\.[0-9]+)? (?!UTC\b)[A-Z]{3}\b")
 
 
 def without_amounts(text: str) -> str:
@@ -156,9 +173,18 @@ def attempts_of(order: Order) -> list[AttemptRow]:
     return [AttemptRow(attempt, [row for row in rows if row.subject_id == str(attempt.pk)]) for attempt in attempts]
 
 
+def refused_by_person(order: Order) -> ApprovalRequest | None:
+    """The decision that sent this draft back or rejected the order; None in every other state."""
+    verdict = {"draft": "sent_back", "rejected": "rejected"}.get(order.state)
+    rows = ApprovalRequest.objects.filter(subject_kind="orders.order", subject_id=str(order.pk), state=verdict)
+    return rows.select_related("decided_by").order_by("-decided_at").first() if verdict else None
+
+
 def next_due(order: Order) -> datetime | None:
-    """When the system looks at this order again by itself."""
-    rows = DueWork.objects.filter(kind__in=["order.place", "order.check"], ref=str(order.pk))
+    """When the system looks at this order again by itself; None when that is now or nothing is awaited."""
+    if order.state not in DELIVERY_WORK:
+        return None
+    rows = DueWork.objects.filter(kind__in=["order.place", "order.check"], ref=str(order.pk), due_at__gt=timezone.now())
     return rows.order_by("due_at").values_list("due_at", flat=True).first()
 
 
@@ -231,3 +257,58 @@ def find_codes(text: str) -> list[Code]:
     else:
         return []
     return list(rows.select_related("order", "account").order_by("-stored_at")[:20])
+
+
+@dataclass(frozen=True)
+class Unconfirmed:
+    """What is known of an order nobody is sure of: balances in minor units, signed events nobody claims, the open proposal."""
+
+    idempotent: bool
+    balance_before: int | None
+    readings: list[BalanceSnapshot]
+    balance_words: str
+    events: list[WebhookEvent]
+    proposal: Resolution | None
+    may_propose: bool
+    may_confirm: bool
+    may_decline: bool
+
+
+def unconfirmed_facts(order: Order, user: User) -> Unconfirmed | None:
+    """The evidence and what this person may do with it; None for an order that is not unconfirmed."""
+    attempt = order.attempts.filter(state__in=["unknown", "placed_no_id"]).first()
+    if order.state not in RESOLVABLE or attempt is None or attempt.sent_at is None:
+        return None
+    readings = BalanceSnapshot.objects.filter(
+        account=order.account, currency=order.cost_currency, taken_at__gt=attempt.sent_at
+    ).order_by("-taken_at")[:5]
+    until = attempt.sent_at + timedelta(hours=24)
+    proposal = order.resolutions.filter(state="open").select_related("proposed_by").first()
+    mine = order.requested_by_id == user.pk
+    finance = may(user, Permission.RECONCILIATION_RUN)
+    return Unconfirmed(
+        idempotent=client_for(order.account).idempotent,
+        balance_before=attempt.balance_before_minor,
+        readings=list(readings),
+        balance_words=balance_words(order, attempt, readings[0] if readings else None),
+        events=list(unmatched_events(order.account_id, attempt.sent_at, until)[:5]),
+        proposal=proposal,
+        may_propose=may(user, Permission.CASE_WORK) and not mine,
+        may_confirm=finance and not mine and bool(proposal) and proposal.proposed_by_id != user.pk,
+        may_decline=bool(proposal) and (finance or proposal.proposed_by_id == user.pk),
+    )
+
+
+def balance_words(order: Order, attempt: Attempt, latest: BalanceSnapshot | None) -> str:
+    """What the balance before and the latest one say, each less what our ledger explains."""
+    if latest is None or attempt.balance_before_minor is None or attempt.sent_at is None:
+        return "Not enough readings to say anything."
+    code, currency = order.account.code, order.cost_currency
+    gap_before = attempt.balance_before_minor - expected_at(code, currency, attempt.sent_at)
+    taken = gap_before - (latest.available - expected_at(code, currency, latest.taken_at))
+    if taken == 0:
+        return "No money is missing: it seems the supplier did not take it, or has not booked it yet."
+    worth = f"{format_amount(taken, currency)} {currency}"
+    if taken == order.max_total_minor:
+        return f"{worth} is missing, exactly what this order costs: it seems the supplier took it."
+    return f"{worth} is missing beyond what our ledger explains."

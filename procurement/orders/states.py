@@ -78,7 +78,8 @@ ORDER = Machine(
 AWAITED = ("placed", "paid", "delivered", "supplier_failed")
 # An answer is missing: no person and no worker may send these again at a supplier without keys.
 UNCONFIRMED = ("unknown", "placed_no_id", "manual_review")
-IN_HAND = ("codes_stored", "partial")
+# What two people can end: the supplier's answer never came, or named no id.
+RESOLVABLE = ("unknown", "placed_no_id")
 
 ATTEMPT = Machine(
     name="attempt",

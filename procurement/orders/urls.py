@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from procurement.orders.views import codes, pages
+from procurement.orders.views import codes, pages, resolving
 
 app_name = "orders"
 urlpatterns = [
@@ -16,6 +16,9 @@ urlpatterns = [
     path("<uuid:pk>/submit/", pages.order_submit, name="order_submit"),
     path("<uuid:pk>/withdraw/", pages.order_withdraw, name="order_withdraw"),
     path("<uuid:pk>/cancel/", pages.order_cancel, name="order_cancel"),
+    path("<uuid:pk>/outcome/propose/", resolving.outcome_propose, name="outcome_propose"),
+    path("<uuid:pk>/outcome/confirm/", resolving.outcome_confirm, name="outcome_confirm"),
+    path("<uuid:pk>/outcome/decline/", resolving.outcome_decline, name="outcome_decline"),
     path("<uuid:pk>/look/", pages.order_look, name="order_look"),
     path("codes/<uuid:pk>/reveal/", codes.code_reveal, name="code_reveal"),
     path("codes/<uuid:pk>/copy/", codes.code_copy, name="code_copy"),

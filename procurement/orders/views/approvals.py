@@ -32,6 +32,9 @@ DECISIONS: dict[str, tuple[Callable[..., None], str]] = {
 }
 
 
+FROZEN = {"account": "Supplier account", "client_order_id": "Storefront order id"}
+
+
 @nav_count("approvals:request_list")
 def waiting_for(user: User) -> int:
     """Open requests this person may decide."""
@@ -106,7 +109,7 @@ def request_detail(request: Request, pk: uuid.UUID) -> HttpResponse:
         "past": queries.price_past(order),
         "warnings": drafting.warnings(order.mapping, order.quantity, but=order),
         "others": queries.latest_orders_of(question.requested_by, but=order),
-        "frozen": [(key.replace("_", " ").capitalize(), value) for key, value in question.content.items()],
+        "frozen": [(FROZEN.get(key, key.replace("_", " ").capitalize()), value) for key, value in question.content.items()],
         "entries": queries.timeline(order, with_cost=True),
     }
     return render(request, "approvals/request_detail.html", context)
