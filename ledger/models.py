@@ -123,6 +123,10 @@ class Line(models.Model):
     recorded_at = models.DateTimeField()
 
     class Meta:
+        indexes = [
+            # "The balance as recorded at T" is the end of a range of this.
+            models.Index(fields=["account", "recorded_at", "seq"], name="ledger_line_recorded"),
+        ]
         constraints = [
             # The running balance has one order and no gap; pages are ranges of seq.
             models.UniqueConstraint(fields=["account", "seq"], name="ledger_line_account_seq"),

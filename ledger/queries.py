@@ -234,16 +234,10 @@ def _balance(code: str) -> Balance:
 
 
 def _seq_until(found: Balance, at: datetime, *, inclusive: bool) -> int:
-    """The last seq recorded before an instant, by halving: recorded_at grows with seq, so no index is needed."""
-    low, high = 0, found.seq
-    while low < high:
-        middle = (low + high + 1) // 2
-        recorded = Line.objects.values_list("recorded_at", flat=True).get(account_id=found.pk, seq=middle)
-        if recorded < at or (inclusive and recorded == at):
-            low = middle
-        else:
-            high = middle - 1
-    return low
+    """The last seq recorded before an instant, 0 if none: the end of a range of the index, however long the history."""
+    lines = Line.objects.filter(account_id=found.pk)
+    lines = lines.filter(recorded_at__lte=at) if inclusive else lines.filter(recorded_at__lt=at)
+    return lines.order_by("-recorded_at", "-seq").values_list("seq", flat=True).first() or 0
 
 
 def _after(found: Balance, seq: int) -> AccountBalance:

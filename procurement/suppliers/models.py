@@ -118,7 +118,10 @@ class BalanceSnapshot(models.Model):
     request_id = models.UUIDField()
 
     class Meta:
-        indexes = [models.Index(fields=["account", "currency", "taken_at"], name="balance_over_time")]
+        indexes = [
+            models.Index(fields=["account", "currency", "taken_at"], name="balance_over_time"),
+            models.Index(fields=["account", "-taken_at", "-id"], name="balance_newest_first"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.account} {self.currency} at {self.taken_at:%Y-%m-%d %H:%M}"
@@ -151,6 +154,12 @@ class Exchange(models.Model):
         indexes = [
             models.Index(fields=["account", "-started_at"], name="exchanges_by_account"),
             models.Index(fields=["subject_kind", "subject_id"], name="exchanges_by_subject"),
+            # Not every supplier states what remains: without this, one that never does is searched to its first call.
+            models.Index(
+                fields=["account", "-started_at"],
+                condition=models.Q(remaining_calls__isnull=False),
+                name="exchanges_stating_calls",
+            ),
         ]
 
     def __str__(self) -> str:
@@ -188,6 +197,9 @@ class WebhookEvent(models.Model):
         indexes = [
             models.Index(fields=["account", "remote_order_id"], name="events_by_order"),
             models.Index(fields=["-received_at"], name="events_by_time"),
+            models.Index(fields=["event_id"], name="events_by_id"),
+            models.Index(fields=["account", "-received_at"], name="events_by_account"),
+            models.Index(fields=["result", "-received_at"], name="events_by_result"),
         ]
 
     def __str__(self) -> str:

@@ -221,13 +221,12 @@ def test_unknown_movement_is_not_found(signed_in: Any, finance: User) -> None:
 def test_page_costs_the_same_however_many_movements(
     signed_in: Any, finance: User, busy: UsdBooks, django_assert_max_num_queries: Any
 ) -> None:
-    """The period's edges are found by halving, so a doubled history costs one query more for each edge."""
     client = signed_in(finance)
-    with django_assert_max_num_queries(60):
+    with django_assert_max_num_queries(25):
         client.get(URL)
     for number in range(100, 112):
         busy.purchase(str(number), 10)
-    with django_assert_max_num_queries(64):
+    with django_assert_max_num_queries(25):
         client.get(URL)
 
 

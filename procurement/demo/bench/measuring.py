@@ -61,7 +61,7 @@ PAGES = (
     Page("Webhooks", "suppliers:webhook_list", "finance"),
     Page("Audit", "audit:event_list", "finance"),
     Page("Search, part of an id", "search", "support", "q=BENCH-0000", is_list=False),
-    Page("Search, nothing found", "search", "support", "q=nothing-is-called-so", is_list=False),
+    Page("Search, nothing found", "search", "manager", "q=nothing-is-called-so", is_list=False),
     Page("Search, last four of a code", "search", "support", posted={"q": "AAAA"}, is_list=False),
 )
 

@@ -10,7 +10,7 @@ class Migration(migrations.Migration):
         ('approvals', '0001_initial'),
         ('catalog', '0002_readings_and_notes'),
         ('orders', '0001_initial'),
-        ('suppliers', '0002_search_and_day_indexes'),
+        ('suppliers', '0001_initial'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
