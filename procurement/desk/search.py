@@ -14,7 +14,7 @@ from django.urls import reverse
 
 from procurement.catalog.models import Product, Sku
 from procurement.claims.models import Case, Claim
-from procurement.orders.models import Code, Order
+from procurement.orders.models import Attempt, Code, Order
 from procurement.orders.queries import find_codes
 from procurement.staff.access import may
 from procurement.staff.models import User
@@ -47,14 +47,18 @@ def order_hit(order: Order, why: str) -> Hit:
     return Hit("Orders", order.client_order_id, why, reverse("orders:order_detail", args=[order.pk]))
 
 
-def find_orders(text: str) -> Iterable[Hit]:
-    exact = (
-        Q(client_order_id__iexact=text)
+def orders_called(text: str) -> Q:
+    """Orders with exactly this id of ours, the supplier's, an attempt's or the customer's: each part has an index."""
+    return (
+        Q(client_order_id__in={text, text.upper(), text.lower()})
         | Q(remote_id=text)
-        | Q(attempts__idempotency_key=text)
-        | Q(codes__customer_order=text)
+        | Q(pk__in=Attempt.objects.filter(idempotency_key=text).values("order"))
+        | Q(pk__in=Code.objects.filter(customer_order=text).values("order"))
     )
-    rows = list(Order.objects.filter(exact).distinct().order_by("-created_at")[:PER_KIND])
+
+
+def find_orders(text: str) -> Iterable[Hit]:
+    rows = list(Order.objects.filter(orders_called(text)).order_by("-created_at")[:PER_KIND])
     if not rows and len(text) >= 3:
         near = Q(client_order_id__icontains=text) | Q(remote_id__icontains=text)
         rows = list(Order.objects.filter(near).order_by("-created_at")[:PER_KIND])
