@@ -19,7 +19,11 @@ from procurement.reconciliation.facts import orders_by_id, records_by_id
 from procurement.reconciliation.models import Day, Difference
 from procurement.reconciliation.states import KINDS
 from procurement.reconciliation.window import WORK_KIND, Window
+from procurement.staff.access import may
+from procurement.staff.models import User
+from procurement.staff.permissions import Permission
 from procurement.web.clock import span_words
+from procurement.web.nav import nav_count
 from procurement.work.queries import next_due
 
 MATCHED_SHOWN = 100
@@ -32,6 +36,14 @@ def days_for_list() -> QuerySet[Day]:
     return Day.objects.select_related("account").annotate(
         open_count=Count("differences", filter=still_open), oldest=Min("differences__first_seen_at", filter=still_open)
     )
+
+
+@nav_count("reconciliation:day_list")
+def differences_waiting_for(user: User) -> int:
+    """Open differences, for the people who explain them."""
+    if not may(user, Permission.RECONCILIATION_RUN):
+        return 0
+    return Difference.objects.filter(gone_at__isnull=True).count()
 
 
 def day_of(window: Window) -> Day | None:
