@@ -8,6 +8,7 @@ from typing import Any
 from django.db.models import QuerySet
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 
 from procurement.approvals.models import ApprovalRequest
 from procurement.bookkeeping import queries as books
@@ -20,6 +21,8 @@ from procurement.claims.services.filing import file_claim
 from procurement.orders.models import Code, Order
 from procurement.orders.services import drafting
 from procurement.orders.services.placing import place_order
+from procurement.reconciliation.models import Day
+from procurement.reconciliation.services import reconcile_day
 from procurement.staff.models import User
 from procurement.suppliers.models import Exchange, WebhookEvent
 from procurement.suppliers.services import create_account, pause_account
@@ -75,12 +78,20 @@ def build_world(shop: Shop, buyer: User, support: User, drafter: User) -> World:
         "claims:claim_new pk": case.pk,
         "orders:code pk": codes[0].pk,
         "orders:order pk": order.pk,
+        "orders:outcome pk": order.pk,
         "suppliers:account pk": shop.accounts["alpha"].pk,
         "suppliers:exchange request_id": Exchange.objects.values_list("request_id", flat=True)[0],
         "suppliers:hook slug": shop.accounts["alpha"].hook_slug,
         "suppliers:webhook pk": first(WebhookEvent.objects.all()),
     }
+    today = timezone.now().date()
+    day = reconcile_day(by=None, account=shop.accounts["psnb2b"], currency="USD", day=today)
+    objects |= {f"reconciliation:day {name}": value for name, value in address_of(day).items()}
     return World(shop, {key: getattr(value, "pk", value) for key, value in objects.items()})
+
+
+def address_of(day: Day) -> dict[str, str]:
+    return {"code": day.account.code, "currency": day.currency, "day": day.day.isoformat()}
 
 
 def trouble(shop: Shop, buyer: User) -> None:

@@ -19,7 +19,8 @@ DATA = ("countersign.sqlite3*", "sandbox.sqlite3*", "scheduler*", "broker", "log
 def make_folder(folder: Path) -> None:
     """Create the data folder, its logs and the keys (owner only), as far as they are missing."""
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    (folder / "logs").mkdir(mode=0o700, exist_ok=True)
+    for name in ("logs", "static"):
+        (folder / name).mkdir(mode=0o700, exist_ok=True)
     make_secret(folder / "master.key", base64.b64encode(secrets.token_bytes(32)).decode())
     make_secret(folder / "secret.key", secrets.token_urlsafe(64))
 
