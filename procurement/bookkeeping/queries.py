@@ -177,6 +177,11 @@ def entry_of_deposit(deposit: Deposit) -> Entry:
     return books.entries_for("deposit", str(deposit.pk)).get()
 
 
+def deposit_named(account: SupplierAccount, reference: str) -> Deposit | None:
+    """The deposit of this account that has the supplier's reference already, if there is one."""
+    return Deposit.objects.select_related("account", "recorded_by").filter(account=account, reference=reference).first()
+
+
 def similar_deposits(account: SupplierAccount, amount_minor: int, currency: str) -> QuerySet[Deposit]:
     """Deposits of the same amount in the last days: perhaps the same money under another reference."""
     since = timezone.now() - timedelta(days=TWIN_DAYS)

@@ -89,6 +89,15 @@ def deposit_new(request: Request) -> HttpResponse:
         initial = {"credited_on": timezone.now().date()} | request.GET.dict()
         return render(request, "bookkeeping/deposit_new.html", {"form": DepositForm(initial=initial)})
     form = DepositForm(request.GET)
+    if form.is_valid() and (
+        first := queries.deposit_named(form.cleaned_data["account"], form.cleaned_data["reference"])
+    ):
+        amount = postings.amount_text(first.amount_minor, first.currency)
+        form.add_error(
+            "reference",
+            f"{first.account} has this deposit already: {amount}, recorded by {first.recorded_by or 'the system'}. "
+            "Nothing was recorded. Check the reference.",
+        )
     if not form.is_valid():
         return render(request, "bookkeeping/deposit_new.html", {"form": form}, status=422)
     return show_check(request, form)

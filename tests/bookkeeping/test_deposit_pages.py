@@ -108,6 +108,13 @@ def test_same_amount_shortly_before_is_pointed_out(desk: Client, books: UsdBooks
     assert "recorded before" not in words(check(desk, amount="7"))
 
 
+def test_a_reference_recorded_before_is_refused_before_the_check(desk: Client, books: UsdBooks) -> None:
+    books.fund(100_050, "TRX-1")
+    answer = check(desk)
+    assert answer.status_code == 422
+    assert "Alpha has this deposit already: 1,000.50 USD" in words(answer)
+
+
 def test_change_leads_back_to_the_filled_form(desk: Client) -> None:
     back = re.search(r'href="([^"]+)">Change', check(desk).content.decode())
     assert back is not None
