@@ -47,7 +47,7 @@ EVENTS: dict[str, str] = {
     "code.reveal_failed": "The code could not be opened",
     "code.reveal_granted": "{actor} asked to see the code ending {last4}",
     "code.reveal_refused": "{actor} was refused the code ending {last4}",
-    "code.reveal_shown": "{actor} saw the code ending {last4}",
+    "code.reveal_shown": "{actor} got the code ending {last4} ({how})",
     "code.searched": "{actor} searched by a full code",
     "deposit.recorded": "{actor} recorded a deposit of {amount}",
     "export.made": "{actor} exported {rows} rows of {what}",
