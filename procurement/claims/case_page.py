@@ -97,7 +97,7 @@ def evidence(case: Case) -> list[Evidence]:
         Evidence("Delivered region", bool(code.region), region_words(code.region) or "the supplier stated none"),
         Evidence("Available since", True, f"{stamp(code.available_at, seconds=True)} UTC"),
         Evidence(
-            "Account country",
+            "Account region",
             bool(case.account_region),
             region_words(case.account_region) or "ask the customer",
         ),

@@ -53,10 +53,10 @@ class CaseForm(forms.Form):
         widget=forms.TextInput(attrs={**PRIVATE, "class": "w-16"}),
     )
     account_region = forms.CharField(
-        label="Country of the customer's account",
+        label="Account region",
         max_length=20,
         required=False,
-        help_text="Two letters, as the customer says it.",
+        help_text="The country of the customer's PlayStation account in two letters, as the customer says it.",
         widget=forms.TextInput(attrs={**PRIVATE, "class": "w-6", "list": "regions"}),
     )
     error_text = forms.CharField(
