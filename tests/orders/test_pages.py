@@ -47,6 +47,7 @@ def name(tag: str, attribute: str) -> str:
         ("It costs 1,234.50 USD now", "It costs an amount now"),
         ("from 46.20 USD to 47.00 USD", "from an amount to an amount"),
         ("2 of 3 codes came", "2 of 3 codes came"),
+        ("Not before 03:54:56 UTC", "Not before 03:54:56 UTC"),
         ("US 50 USD card", "US an amount card"),
         ("ORDER-1042", "ORDER-1042"),
     ],

@@ -58,7 +58,7 @@ def reason_code(reply: Reply) -> str:
 def said(reply: Reply) -> str:
     """The supplier's own words as evidence, or the bare status."""
     code, message = error_of(reply.data)
-    return ": ".join(part for part in (code, message) if part) or f"status {reply.status}"
+    return ": ".join(part for part in (code, message.rstrip(".")) if part) or f"status {reply.status}"
 
 
 def unknown_reason(reply: Reply) -> str:
