@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import re
+import sqlite3
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -70,7 +71,7 @@ def facts(findings: Findings) -> list[str]:
 
 def database_words() -> str:
     if connection.vendor == "sqlite":
-        return f"SQLite {'.'.join(map(str, connection.Database.sqlite_version_info))}"
+        return f"SQLite {sqlite3.sqlite_version}"
     with connection.cursor() as cursor:
         cursor.execute("SHOW server_version")
         return f"PostgreSQL {cursor.fetchone()[0].split()[0]}"
