@@ -91,9 +91,7 @@ class OrderForm(forms.Form):
             self.add_error("sku", f"“{sku}” fits several SKUs: {', '.join(names[:5])}. Choose one.")
         elif not near:
             where = "" if supplier == CHEAPEST else " at this supplier account"
-            self.add_error(
-                "sku", f"No active mapping for “{sku}”{where}. Check the SKU, or ask for the mapping first."
-            )
+            self.add_error("sku", f"No active mapping for “{sku}”{where}. Check the SKU, or ask for the mapping first.")
         return near[0] if len(names) == 1 else None
 
 

@@ -16,7 +16,7 @@ from procurement.audit.models import AuditEvent
 from procurement.audit.queries import as_entry
 from procurement.bookkeeping.balances import expected_at
 from procurement.catalog.models import Mapping, PriceObservation
-from procurement.orders.models import Attempt, Code, Order, Resolution
+from procurement.orders.models import Attempt, Code, Lane, Order, Resolution
 from procurement.orders.states import AWAITED, RESOLVABLE, UNCONFIRMED
 from procurement.staff.access import may
 from procurement.staff.models import User
@@ -33,6 +33,8 @@ MOVING = ("approved", "placing", "placed", "paid", "delivered")
 NEEDS_SOMEONE = ("pending_approval", "partial", "supplier_failed", *UNCONFIRMED)
 OPEN = ("draft", "pending_approval", "approved", "placing", *AWAITED, *UNCONFIRMED)
 FAILED = ("place_failed", "rejected", "refunded", "expired", "cancelled")
+UNSENT = ("draft", "pending_approval", "approved", "rejected", "place_failed", "expired", "cancelled")
+# States in which the system looks again by itself.
 DELIVERY_WORK = ("approved", "placing", "partial", "unknown", *AWAITED)
 
 
@@ -59,16 +61,16 @@ def face(minor: int, currency: str) -> str:
 
 def summary(order: Order) -> str:
     """The one sentence under the order's title: where it is and what follows."""
-    got = f"{order.delivered_quantity:,} of {order.quantity:,} codes"
+    got = f"{order.delivered_quantity:,} of {order.quantity:,} {'code' if order.quantity == 1 else 'codes'}"
     sentences = {
         "draft": "Nothing is ordered yet.",
         "pending_approval": "Waits for a manager who did not ask for it. Nothing is ordered yet.",
-        "approved": "Approved; it is sent as soon as the supplier's limits allow.",
+        "approved": behind(order) or "Approved; it is sent as soon as the supplier's limits allow.",
         "placing": "Being sent to the supplier now.",
         "placed": f"{order.account} took it as {order.remote_id}. The codes are awaited.",
         "paid": f"{order.account} took the money. The codes are awaited.",
         "delivered": f"{order.account} delivered; the codes are being fetched.",
-        "codes_stored": f"{got} are in custody." + set_aside(order),
+        "codes_stored": f"{got} {'is' if order.quantity == 1 else 'are'} in custody." + set_aside(order),
         "partial": f"{got} came; the price of the others was paid back."
         if order.refunded_minor
         else f"{got} came. {order.account} is asked for the others for seven days; after that, claim them.",
@@ -85,10 +87,22 @@ def summary(order: Order) -> str:
     return sentences[order.state]
 
 
+def behind(order: Order) -> str:
+    """Which unconfirmed order an approved one waits for at an account that takes one at a time; empty if none."""
+    if order.state != "approved":
+        return ""
+    lane = Lane.objects.filter(account=order.account, holder__order__state__in=UNCONFIRMED).first()
+    if lane is None or lane.holder is None:
+        return ""
+    return f"Approved, and nothing is sent: {order.account} gets no order until {lane.holder.order} is resolved."
+
+
 def set_aside(order: Order) -> str:
     """What to do about codes that are not what was ordered; empty when all are."""
     count = order.codes.filter(state__in=["wrong_region", "invalid"]).count()
-    return f" {count} of them {'is' if count == 1 else 'are'} not what was ordered: open a case to claim." if count else ""
+    return (
+        f" {count} of them {'is' if count == 1 else 'are'} not what was ordered: open a case to claim." if count else ""
+    )
 
 
 def strip(order: Order) -> list[StripCell]:

@@ -17,7 +17,7 @@ from procurement.orders.services.receiving import fetch_codes
 from procurement.orders.states import AWAITED, ORDER
 from procurement.states import transition
 from procurement.suppliers.clients import client_for
-from procurement.suppliers.clients.problems import SupplierProblem
+from procurement.suppliers.clients.problems import SupplierProblem, Throttled
 from procurement.suppliers.clients.types import RemoteOrder
 from procurement.suppliers.services import read_balance
 
@@ -61,6 +61,8 @@ def check_order(order_id: str, source: str = "poll") -> datetime | None:
             settle_refund(order, remote, source)
         elif order.state == "partial" and remote.refunded is None and not order.refunded_minor:
             settle_missing(order)
+    except Throttled as wait:
+        return wait.retry_at or next_look(order)
     except SupplierProblem as problem:
         Order.objects.filter(pk=order.pk).update(problem=problem.sentence[:500])
         return problem.retry_at or next_look(order)

@@ -30,8 +30,6 @@ DECISIONS: dict[str, tuple[Callable[..., None], str]] = {
     "reject": (approving.reject_order, "Rejected {order}."),
     "send_back": (approving.send_back_order, "Sent {order} back to the buyer."),
 }
-
-
 FROZEN = {"account": "Supplier account", "client_order_id": "Storefront order id"}
 
 
@@ -96,12 +94,19 @@ def obstacle_for(user: User, question: ApprovalRequest) -> str:
 def request_detail(request: Request, pk: uuid.UUID) -> HttpResponse:
     """Everything that matters for the decision on one screen."""
     question, order = get_request(pk)
+    return show_request(request, question, order)
+
+
+def show_request(
+    request: Request, question: ApprovalRequest, order: Order, refusal: str = "", status: int = 200
+) -> HttpResponse:
     free = postings.free_balance(order.account.code, order.cost_currency)
     context = {
         "question": question,
         "order": order,
         "what": queries.what(order),
         "cells": queries.strip(order)[:2],
+        "refusal": refusal,
         "obstacle": obstacle_for(request.user, question),
         "free": free,
         "free_after": free - question.amount_minor,
@@ -109,10 +114,12 @@ def request_detail(request: Request, pk: uuid.UUID) -> HttpResponse:
         "past": queries.price_past(order),
         "warnings": drafting.warnings(order.mapping, order.quantity, but=order),
         "others": queries.latest_orders_of(question.requested_by, but=order),
-        "frozen": [(FROZEN.get(key, key.replace("_", " ").capitalize()), value) for key, value in question.content.items()],
+        "frozen": [
+            (FROZEN.get(key, key.replace("_", " ").capitalize()), value) for key, value in question.content.items()
+        ],
         "entries": queries.timeline(order, with_cost=True),
     }
-    return render(request, "approvals/request_detail.html", context)
+    return render(request, "approvals/request_detail.html", context, status=status)
 
 
 @requires(Permission.ORDER_APPROVE)
@@ -120,11 +127,14 @@ def request_detail(request: Request, pk: uuid.UUID) -> HttpResponse:
 @once
 def request_decide(request: Request, pk: uuid.UUID) -> HttpResponse:
     """Approve, reject or send back exactly what was shown; the form carries the hash of it."""
-    _, order = get_request(pk)
+    question, order = get_request(pk)
     decide, said = DECISIONS.get(request.POST.get("decision", ""), (None, ""))
     if decide is None:
         raise Missing("Choose Approve, Send back or Reject. Nothing was decided.")
     reason = request.POST.get("reason", "")[:500]
+    if request.POST["decision"] != "approve" and not reason.strip() and not obstacle_for(request.user, question):
+        refusal = "Say why in a few words: the buyer reads it. Nothing was decided."
+        return show_request(request, question, order, refusal, status=422)
     decide(by=request.user, order=order, shown_hash=request.POST.get("shown", ""), reason=reason)
     messages.success(request, said.format(order=order))
     following = (

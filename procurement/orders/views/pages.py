@@ -166,6 +166,7 @@ def order_detail(request: Request, pk: uuid.UUID) -> HttpResponse:
         "entries": queries.timeline(order, with_cost=with_cost),
         "refused_by": queries.refused_by_person(order),
         "over": order.state in queries.FAILED,
+        "unsent": order.state in queries.UNSENT,
         "next_due": queries.next_due(order),
         "queue_place": queries.place_in_queue(order),
         "actions": actions_of(order, request.user),
