@@ -55,7 +55,9 @@ def permission_denied(request: HttpRequest, exception: Exception | None = None) 
 
 def not_found(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
     return refusal(
-        request, "There is no page at this address, or it is not yours to see. Search for the id above.", 404
+        request,
+        "There is no page at this address, or it is not yours to see. Search for it at the top of the page.",
+        404,
     )
 
 

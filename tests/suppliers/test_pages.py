@@ -201,7 +201,7 @@ def test_webhook_log_says_what_was_refused_and_why(used: SupplierAccount, financ
     client = signed_in(finance)
     page = client.get(reverse("suppliers:webhook_list")).content.decode()
     assert "Bad signature" in page
-    assert "1 refused today" in page
+    assert "1 event refused today" in page
     refused = WebhookEvent.objects.get(result="bad_signature")
     assert "Missing or wrong" in client.get(reverse("suppliers:webhook_detail", args=[refused.pk])).content.decode()
 
