@@ -125,7 +125,7 @@ def _bar(series: Sequence[Series], labels: Sequence[str], index: int, slot: floa
 
 
 def _x_labels(labels: Sequence[str], slot: float, *, centred: bool = False) -> SafeString:
-    every = max(1, -(-len(labels) // 8))
+    every = max(1, -(-len(labels) // (8 if centred else 6)))
     shift = slot / 2 if centred else 0
     shown = [(i, label) for i, label in enumerate(labels) if i % every == 0]
     return format_html_join(
@@ -151,8 +151,9 @@ def _reach(values: Sequence[float]) -> tuple[float, float]:
     if least < most / 2 or most <= 0:
         return 0, _round_up(most)
     step = _round_up((most - least) / 4 or most / 40)
-    low = (least // step) * step
-    return low, max(low + 4 * step, most)
+    while (low := (least // step) * step) + 4 * step < most:
+        step = _round_up(step * 1.01)
+    return low, low + 4 * step
 
 
 def _round_up(value: float) -> float:
