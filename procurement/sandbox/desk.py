@@ -43,7 +43,8 @@ def show(request: HttpRequest, trouble: str = "") -> HttpResponse:
         "accounts": [account_row(account) for account in Account.objects.order_by("supplier")],
         "suppliers": SUPPLIERS,
         "groups": {title: kind_rows(kinds) for title, kinds in GROUPS.items()},
-        "armed": [armed_row(row) for row in Fault.objects.order_by("-id")[:50]],
+        "armed": [armed_row(row) for row in Fault.objects.exclude(remaining=0).order_by("-id")[:50]],
+        "spent": [armed_row(row) for row in Fault.objects.filter(remaining=0).order_by("-id")[:20]],
         "orders": [{"row": order, "total": money.grouped(order.total_minor)} for order in recent],
         "claims": Claim.objects.select_related("code__order").order_by("-id")[:20],
         "requests": RequestLog.objects.order_by("-id")[:20],
@@ -84,7 +85,6 @@ def armed_row(row: Fault) -> dict[str, Any]:
         "label": faults.KINDS[row.kind].label,
         "supplier": SUPPLIERS[row.supplier],
         "settings": words(row.params),
-        "spent": row.remaining == 0,
     }
 
 
