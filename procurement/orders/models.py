@@ -133,7 +133,9 @@ class Resolution(models.Model):
     """What one person says became of an unconfirmed order, and whether a second one agreed."""
 
     order = models.ForeignKey(Order, on_delete=models.PROTECT, related_name="resolutions")
-    verdict = models.CharField(max_length=12, choices=[("placed", "Placed"), ("not_placed", "Not placed")])
+    verdict = models.CharField(
+        max_length=12, choices=[("placed", "Placed"), ("not_placed", "Not placed"), ("accepted", "Accepted")]
+    )
     remote_id = models.CharField(max_length=100, blank=True)
     reason = models.TextField()
     state = models.CharField(max_length=12, default="open")
@@ -159,6 +161,8 @@ class Resolution(models.Model):
 
     @property
     def words(self) -> str:
+        if self.verdict == "accepted":
+            return "what the supplier says is accepted, and the order goes on"
         return (
             f"the supplier took it as {self.remote_id}" if self.verdict == "placed" else "the supplier did not take it"
         )

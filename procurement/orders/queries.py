@@ -17,7 +17,8 @@ from procurement.audit.queries import as_entry
 from procurement.bookkeeping.balances import expected_at
 from procurement.catalog.models import Mapping, PriceObservation
 from procurement.orders.models import Attempt, Code, Lane, Order, Resolution
-from procurement.orders.states import AWAITED, RESOLVABLE, UNCONFIRMED
+from procurement.orders.services.resolving import verdicts_for
+from procurement.orders.states import AWAITED, UNCONFIRMED
 from procurement.staff.access import may
 from procurement.staff.models import User
 from procurement.staff.permissions import Permission
@@ -283,6 +284,7 @@ class Unconfirmed:
     balance_words: str
     events: list[WebhookEvent]
     proposal: Resolution | None
+    verdicts: tuple[str, ...]
     may_propose: bool
     may_confirm: bool
     may_decline: bool
@@ -290,8 +292,9 @@ class Unconfirmed:
 
 def unconfirmed_facts(order: Order, user: User) -> Unconfirmed | None:
     """The evidence and what this person may do with it; None for an order that is not unconfirmed."""
-    attempt = order.attempts.filter(state__in=["unknown", "placed_no_id"]).first()
-    if order.state not in RESOLVABLE or attempt is None or attempt.sent_at is None:
+    attempt = order.attempts.filter(state__in=["unknown", "placed_no_id", "placed"]).first()
+    verdicts = verdicts_for(order)
+    if not verdicts or attempt is None or attempt.sent_at is None:
         return None
     readings = BalanceSnapshot.objects.filter(
         account=order.account, currency=order.cost_currency, taken_at__gt=attempt.sent_at
@@ -308,8 +311,9 @@ def unconfirmed_facts(order: Order, user: User) -> Unconfirmed | None:
         events=list(unmatched_events(order.account_id, attempt.sent_at, until)[:5]),
         proposal=proposal,
         may_propose=may(user, Permission.CASE_WORK) and not mine,
-        may_confirm=finance and not mine and bool(proposal) and proposal.proposed_by_id != user.pk,
-        may_decline=bool(proposal) and (finance or proposal.proposed_by_id == user.pk),
+        verdicts=verdicts,
+        may_confirm=finance and not mine and proposal is not None and proposal.proposed_by_id != user.pk,
+        may_decline=proposal is not None and (finance or proposal.proposed_by_id == user.pk),
     )
 
 

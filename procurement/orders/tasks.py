@@ -11,13 +11,16 @@ from django.utils import timezone
 from procurement.orders.models import Order
 from procurement.orders.services.expiring import expire_stale
 from procurement.orders.services.placing import place_order
-from procurement.orders.services.tracking import check_order
+from procurement.orders.services.tracking import READABLE, check_order, read_order
 from procurement.orders.states import AWAITED
-from procurement.suppliers.receiving import mark_event_applied, mark_event_unmatched
+from procurement.suppliers.clients import SupplierProblem, normal_status
+from procurement.suppliers.clients.types import FAILED, REFUNDED, UNRECOGNISED
+from procurement.suppliers.receiving import mark_event_applied, mark_event_unmatched, waiting_words
 from procurement.work.models import DueWork
 from procurement.work.registry import handler, periodic
 from procurement.work.services import make_due
 
+HINT_AGAIN = timedelta(seconds=30)
 UNKNOWN_ORDER_PATIENCE = timedelta(minutes=2)
 
 
@@ -36,7 +39,9 @@ def follow_hint_task(ref: str) -> datetime | None:
     """A webhook named a remote order: read it now. An event may come before our own reply is stored, so wait a little (R58)."""
     account, _, remote_id = ref.partition(":")
     account_id = uuid.UUID(account)
-    order = Order.objects.filter(account_id=account_id, remote_id=remote_id).first()
+    order = (
+        Order.objects.filter(account_id=account_id, remote_id=remote_id).select_related("account", "product").first()
+    )
     if order is None:
         placing = Order.objects.filter(account_id=account_id, state__in=["placing", "unknown"])
         recent = placing.filter(approved_at__gte=timezone.now() - UNKNOWN_ORDER_PATIENCE)
@@ -44,11 +49,26 @@ def follow_hint_task(ref: str) -> datetime | None:
             return timezone.now() + timedelta(seconds=3)
         mark_event_unmatched(account_id, remote_id)
         return None
-    again = check_order(str(order.pk), source="webhook")
+    if order.state not in READABLE or not news_for(order):
+        mark_event_applied(account_id, remote_id, note="Nothing new: the order had moved on already.")
+        return None
+    try:
+        again = read_order(order, source="webhook")
+    except SupplierProblem as problem:
+        # Not applied before the supplier was really asked.
+        return problem.retry_at or timezone.now() + HINT_AGAIN
     mark_event_applied(account_id, remote_id)
     if again is not None:
         make_due("order.check", str(order.pk), at=again)
     return None
+
+
+def news_for(order: Order) -> bool:
+    """Whether a waiting event could change the order. A backlog of old news must not use up the calls that fresh orders need."""
+    if order.state != "codes_stored":
+        return True
+    words = waiting_words(order.account_id, order.remote_id)
+    return any(normal_status(order.account.dialect, word) in {FAILED, REFUNDED, UNRECOGNISED} for word in words)
 
 
 @periodic("orders.sweep", every=timedelta(minutes=1))

@@ -125,6 +125,14 @@ def mark_event_applied(account_id: uuid.UUID, remote_order_id: str, *, note: str
     return waiting.update(result=APPLIED, applied_at=timezone.now(), result_note=note[:300])
 
 
+def waiting_words(account_id: uuid.UUID, remote_order_id: str) -> list[str]:
+    """The status words of events about an order that are not applied yet."""
+    waiting = WebhookEvent.objects.filter(
+        account_id=account_id, remote_order_id=remote_order_id, result__in=[BEING_HANDLED, ORDER_NOT_FOUND]
+    )
+    return list(waiting.values_list("remote_status", flat=True))
+
+
 def mark_event_unmatched(account_id: uuid.UUID, remote_order_id: str) -> int:
     """Mark events of an order that we do not have (yet); they stay and can be matched later (R58)."""
     waiting = WebhookEvent.objects.filter(account_id=account_id, remote_order_id=remote_order_id, result=BEING_HANDLED)

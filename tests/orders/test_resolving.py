@@ -139,3 +139,22 @@ def test_finance_may_disagree_and_the_order_stays_unconfirmed(lost: Order, suppo
     lost.refresh_from_db()
     assert lost.state == "unknown"
     assert Resolution.objects.get().state == "declined"
+
+
+def test_an_accepted_contradiction_goes_on_to_its_codes(
+    shop: Shop, submitted: Submitted, support: User, finance: User
+) -> None:
+    order = submitted("alpha")
+    shop.sandbox.arm("alpha", "wrong_amount", cents=100)
+    run_until_settled(order)
+    assert order.state == "manual_review"
+    propose_outcome(
+        by=support, order=order, verdict="accepted", remote_id="", reason="The supplier's price list says so."
+    )
+
+    confirm_outcome(by=finance, order=order)
+    order.refresh_from_db()
+    run_until_settled(order)
+
+    assert order.state == "codes_stored"
+    assert order.total_cost_minor == order.max_total_minor + 100

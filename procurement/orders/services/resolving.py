@@ -19,7 +19,7 @@ from procurement.suppliers.clients import client_for
 from procurement.suppliers.clients.types import RemoteOrder
 from procurement.work.services import make_due
 
-PLACED, NOT_PLACED = "placed", "not_placed"
+PLACED, NOT_PLACED, ACCEPTED = "placed", "not_placed", "accepted"
 
 
 def open_resolution(order: Order) -> Resolution | None:
@@ -33,10 +33,17 @@ def check_uninvolved(by: User, order: Order) -> None:
         raise NotAllowed("You asked for this order, so others must say what became of it. Nothing was changed.")
 
 
+def verdicts_for(order: Order) -> tuple[str, ...]:
+    """What may be said of this order: of an unconfirmed one whether it was placed, of a contradiction that it is accepted."""
+    if order.state in RESOLVABLE:
+        return (NOT_PLACED, PLACED)
+    return (ACCEPTED,) if order.state == "manual_review" and order.remote_id else ()
+
+
 def check_resolvable(order: Order) -> Attempt:
-    """Only an unconfirmed order can be resolved; returns the attempt in question."""
-    attempt = order.attempts.filter(state__in=["unknown", "placed_no_id"]).first()
-    if order.state not in RESOLVABLE or attempt is None:
+    """Only an order that waits for a verdict; returns the attempt in question."""
+    attempt = order.attempts.filter(state__in=["unknown", "placed_no_id", "placed"]).first()
+    if not verdicts_for(order) or attempt is None:
         raise StaleState(f"This order is “{order.status.label}” and needs no verdict any more. Nothing was changed.")
     return attempt
 
@@ -47,8 +54,8 @@ def propose_outcome(*, by: User, order: Order, verdict: str, remote_id: str, rea
     check_uninvolved(by, order)
     check_resolvable(order)
     remote_id, reason = remote_id.strip(), " ".join(reason.split())
-    if verdict not in {PLACED, NOT_PLACED}:
-        raise Refused("Choose whether the supplier took the order. Nothing was proposed.")
+    if verdict not in verdicts_for(order):
+        raise Refused("Choose one of the verdicts offered. Nothing was proposed.")
     if verdict == PLACED and not remote_id:
         raise Refused("Write the supplier's order id that this order is bound to. Nothing was proposed.")
     if len(reason) < 10:
@@ -104,7 +111,9 @@ def confirm_outcome(*, by: User, order: Order) -> None:
     remote = read_candidate(order, proposal.remote_id) if proposal.verdict == PLACED else None
     with transaction.atomic():
         close(proposal, "confirmed", by)
-        if remote is None:
+        if proposal.verdict == ACCEPTED:
+            go_on(order, by, proposal.reason)
+        elif remote is None:
             end_as_not_placed(order, attempt, by, proposal.reason)
         else:
             bind(order, attempt, by, proposal.reason, remote)
@@ -124,6 +133,13 @@ def read_candidate(order: Order, remote_id: str) -> RemoteOrder:
     if remote.currency and remote.currency != order.cost_currency:
         raise Refused(f"{remote_id} was charged in {remote.currency}, not {order.cost_currency}. Nothing was changed.")
     return remote
+
+
+def go_on(order: Order, by: User, reason: str) -> None:
+    """The contradiction is accepted as it stands in the books; the order is followed again from where it was."""
+    facts = {"remote_id": order.remote_id}
+    transition(order, "placed", by=by, machine=ORDER, reason=reason, facts=facts, problem="")
+    make_due("order.check", str(order.pk), at=timezone.now() + FIRST_CHECK)
 
 
 def end_as_not_placed(order: Order, attempt: Attempt, by: User, reason: str) -> None:

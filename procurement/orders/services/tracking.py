@@ -35,6 +35,7 @@ REFUND_PATIENCE = timedelta(hours=24)
 LATE_CODES_PATIENCE = timedelta(days=7)
 # Which of the supplier's words may follow which: a smaller rank never moves an order back (R57).
 RANK = {"processing": 0, "paid": 1, "partly_delivered": 2, "delivered": 2}
+READABLE = (*AWAITED, "partial", "codes_stored")
 RANK_OF_STATE = {"placed": 0, "paid": 1, "delivered": 2, "partial": 2, "codes_stored": 2}
 
 
@@ -50,22 +51,27 @@ def next_look(order: Order) -> datetime:
 def check_order(order_id: str, source: str = "poll") -> datetime | None:
     """Ask the supplier about one order and do what follows; returns when to ask again, or None when nothing is awaited."""
     order = Order.objects.select_related("account", "product").get(pk=order_id)
-    if order.state not in (*AWAITED, "partial", "codes_stored"):
+    if order.state not in READABLE:
         return None
     try:
-        remote = client_for(order.account).read_order(order.remote_id)
-        apply_reading(order, remote, source)
-        if order.state in {"delivered", "partial"}:
-            fetch_codes(order, complete=remote.status != "partly_delivered")
-        if order.state == "supplier_failed":
-            settle_refund(order, remote, source)
-        elif order.state == "partial" and remote.refunded is None and not order.refunded_minor:
-            settle_missing(order)
+        return read_order(order, source)
     except Throttled as wait:
         return wait.retry_at or next_look(order)
     except SupplierProblem as problem:
         Order.objects.filter(pk=order.pk).update(problem=problem.sentence[:500])
         return problem.retry_at or next_look(order)
+
+
+def read_order(order: Order, source: str) -> datetime | None:
+    """The same, for an order at hand; raises SupplierProblem when the supplier can't be asked now."""
+    remote = client_for(order.account).read_order(order.remote_id)
+    apply_reading(order, remote, source)
+    if order.state in {"delivered", "partial"}:
+        fetch_codes(order, complete=remote.status != "partly_delivered")
+    if order.state == "supplier_failed":
+        settle_refund(order, remote, source)
+    elif order.state == "partial" and remote.refunded is None and not order.refunded_minor:
+        settle_missing(order)
     still_late = order.state == "partial" and not order.refunded_minor and timezone.now() < order_age_limit(order)
     return next_look(order) if order.state in AWAITED or still_late else None
 
