@@ -137,6 +137,7 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
+    "procurement.web.middleware.PlainTextMiddleware",
     "procurement.web.middleware.ResumeMiddleware",
     "django.contrib.auth.middleware.LoginRequiredMiddleware",
     "procurement.web.middleware.DomainErrorMiddleware",

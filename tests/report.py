@@ -7,7 +7,7 @@ from contextlib import closing, suppress
 
 import pytest
 from django.conf import settings
-from django.db import DatabaseError, connection
+from django.db import connection
 
 from procurement.celery import app
 from procurement.work import broker
@@ -43,7 +43,10 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 def database_name() -> str:
     if connection.vendor == "sqlite":
         return f"SQLite {sqlite3.sqlite_version}"
-    with suppress(DatabaseError), closing(connection.get_new_connection(connection.get_connection_params())) as server:
+    with (
+        suppress(connection.Database.Error),
+        closing(connection.get_new_connection(connection.get_connection_params())) as server,
+    ):  # type: ignore[attr-defined]
         return "PostgreSQL {}.{}".format(*divmod(server.info.server_version, 10_000))
     return "PostgreSQL"
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from django.conf import settings
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
 from django.shortcuts import resolve_url
 from django.utils.cache import patch_vary_headers
 from django_htmx.http import HttpResponseClientRedirect
@@ -15,10 +15,11 @@ from procurement.errors import DomainError
 from procurement.web import request_id, resume
 from procurement.web.http import current_path, with_query
 from procurement.web.request_id import RequestIdFilter
-from procurement.web.views import refusal
+from procurement.web.views import bad_request, refusal
 
 __all__ = [
     "DomainErrorMiddleware",
+    "PlainTextMiddleware",
     "RequestIdFilter",
     "RequestIdMiddleware",
     "ResumeMiddleware",
@@ -67,6 +68,27 @@ class SecurityHeadersMiddleware:
         response.setdefault("Cache-Control", "no-store")
         patch_vary_headers(response, ["HX-Request"])
         return response
+
+
+class PlainTextMiddleware:
+    """Refuses a NUL in an address or a form with a sentence: no text field holds one, and PostgreSQL breaks on it."""
+
+    def __init__(self, get_response: Handler) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        return self.get_response(request)
+
+    def process_view(
+        self, request: HttpRequest, view: Callable[..., Any], args: object, kwargs: object
+    ) -> HttpResponse | None:
+        sent = (request.path, *texts_of(request.GET), *texts_of(request.POST))
+        return bad_request(request) if any("\x00" in text for text in sent) else None
+
+
+def texts_of(data: QueryDict) -> list[str]:
+    """Every name and value of a query or a form."""
+    return [text for name, values in data.lists() for text in (name, *values)]
 
 
 class ResumeMiddleware:

@@ -40,7 +40,7 @@ def check_page(desk: Desk, quantity: object = 2, name: str = "ORDER-5", status: 
 
 
 def deposit_form(desk: Desk) -> Any:
-    fields = {"account": "alpha", "currency": "USD", "amount": "250.00", "reference": "WIRE-77"}
+    fields: dict[str, Any] = {"account": "alpha", "currency": "USD", "amount": "250.00", "reference": "WIRE-77"}
     page = desk.open("bookkeeping:deposit_new", check=1, credited_on="2026-01-02", note="Top-up", **fields)
     return page.form(reverse("bookkeeping:deposit_record"))
 
@@ -179,7 +179,7 @@ def test_an_import_made_stale_by_another_is_shown_again(shop: Shop, buyer: User,
 
 
 @pytest.mark.requirement("R38")
-@pytest.mark.parametrize("quantity", [0, -5, 1001, 10**9, 10**40, "🎁", "٣", "1e9", "NaN", "", "2; DROP TABLE", "\x00"])
+@pytest.mark.parametrize("quantity", [0, -5, 1001, 10**9, 10**40, "🎁", "٣", "1e9", "NaN", "", "2; DROP TABLE"])
 def test_a_quantity_that_is_none_is_shown_again_with_a_sentence(shop: Shop, buyer: User, quantity: object) -> None:
     page = check_page(Desk(buyer), quantity, status=422)
 
@@ -188,7 +188,7 @@ def test_a_quantity_that_is_none_is_shown_again_with_a_sentence(shop: Shop, buye
     assert not Order.objects.exists()
 
 
-@pytest.mark.parametrize("name", ["ORDER 5", "ÖRDER", "🎁🎁", "<script>alert(1)</script>", "x" * 300, "\x00"])
+@pytest.mark.parametrize("name", ["ORDER 5", "ÖRDER", "🎁🎁", "<script>alert(1)</script>", "x" * 300])
 def test_an_order_id_that_is_none_is_shown_again_as_typed(shop: Shop, buyer: User, name: str) -> None:
     page = check_page(Desk(buyer), name=name, status=422)
 
@@ -317,12 +317,28 @@ def test_no_address_breaks_a_list(shop: Shop, person: Any, name: str) -> None:
     assert [(query, status) for query, status in answers if status >= 500] == []
 
 
+def test_a_nul_is_refused_with_a_sentence_wherever_it_stands(shop: Shop, buyer: User) -> None:
+    desk = Desk(buyer)
+    form = check_page(desk).form(reverse("orders:order_place"))
+    answers = [
+        desk.client.get(reverse("orders:order_list"), {"q": "a\x00b"}),
+        desk.client.post(form.action, {**form.fields, "purpose": "a\x00b"}),
+        desk.client.get("/hooks/a%00b/"),
+        Client().post(reverse("login"), {"username": "a\x00b", "password": "x"}),
+    ]
+
+    for answer in answers:
+        assert answer.status_code == 400
+        assert "Nothing was changed. Go back and try again." in answer.content.decode()
+    assert not Order.objects.exists()
+
+
 def test_rubbish_in_the_search_box_is_only_not_found(shop: Shop, support: User) -> None:
     desk = Desk(support)
     form = desk.open("overview").form(reverse("search"))
 
     for text in RUBBISH:
-        assert desk.client.post(form.action, {**form.fields, "q": text}).status_code in {200, 303}
+        assert desk.client.post(form.action, {**form.fields, "q": text}).status_code in {200, 303, 400}
 
 
 @pytest.mark.parametrize("name", ["orders:order_detail", "approvals:request_detail", "claims:claim_detail"])

@@ -187,7 +187,9 @@ def money_pages(team: Team, *orders: Order) -> None:
     for account in SupplierAccount.objects.all():
         spent = sum(order.total_cost_minor or 0 for order in orders if order.account_id == account.pk)
         left = postings.amount_text(5000_00 - spent, "USD")
-        pages = [desk.open("bookkeeping:ledger", account=f"{account.code}:USD").text for desk in (team.finance, team.manager)]
+        pages = [
+            desk.open("bookkeeping:ledger", account=f"{account.code}:USD").text for desk in (team.finance, team.manager)
+        ]
         for text in pages:
             assert left.removesuffix(" USD") in text
             for one in orders:
