@@ -44,9 +44,9 @@ def database_name() -> str:
     if connection.vendor == "sqlite":
         return f"SQLite {sqlite3.sqlite_version}"
     with (
-        suppress(connection.Database.Error),
+        suppress(connection.Database.Error),  # type: ignore[attr-defined]
         closing(connection.get_new_connection(connection.get_connection_params())) as server,
-    ):  # type: ignore[attr-defined]
+    ):
         return "PostgreSQL {}.{}".format(*divmod(server.info.server_version, 10_000))
     return "PostgreSQL"
 
