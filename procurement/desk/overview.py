@@ -103,7 +103,7 @@ def short_orders(user: User) -> Iterable[Need]:
 def differences(user: User) -> Iterable[Need]:
     if not may(user, P.RECONCILIATION_RUN):
         return
-    count = Difference.objects.filter(gone_at__isnull=True).count()
+    count = Difference.objects.filter(gone_at__isnull=True).exclude(kind="carried").count()
     if count:
         yield Need(
             "bad",

@@ -72,12 +72,13 @@ def readings(window: Window, until: datetime) -> list[tuple[datetime, int]]:
     return [*before, *rows.filter(taken_at__gte=window.start).values_list("taken_at", "available")]
 
 
-def parting_of(window: Window, until: datetime, explained: int) -> Parting | None:
-    """Where the balances parted for good; a reading agrees when it is off by nothing, or by `explained`."""
+def parting_of(window: Window, until: datetime, explained: int, carried: int = 0) -> Parting | None:
+    """Where the balances parted for good; a reading agrees when it is off by nothing, by what was `carried` over, or
+    by all that is `explained`."""
     links = chain_of(window, until)
     if not links:
         return None
-    agreed = [place for place, link in enumerate(links) if link.offset in (0, explained)]
+    agreed = [place for place, link in enumerate(links) if link.offset in (0, carried, explained)]
     if not agreed:
         return Parting(None, links[0].at, [])
     if agreed[-1] == len(links) - 1:
@@ -96,9 +97,9 @@ def name_of(step: Step, names: dict[tuple[str, str], str]) -> str:
     return names.get(("order", step.order_id), step.order_id)
 
 
-def parting_words(window: Window, until: datetime, explained: int) -> str:
+def parting_words(window: Window, until: datetime, explained: int, carried: int = 0) -> str:
     """The parting as a sentence."""
-    parting = parting_of(window, until, explained)
+    parting = parting_of(window, until, explained, carried)
     if parting is None:
         return "No earlier reading of that day shows where."
     if parting.after is None:

@@ -34,15 +34,18 @@ class Result:
     unread: int = 0
 
 
-def compare(facts: Facts, where_parted: Callable[[int], str]) -> Result:
-    """All differences of a day, by kind and reference. `where_parted(explained)` is asked only if the balances part."""
+def compare(facts: Facts, where_parted: Callable[[int], str], carried: int = 0) -> Result:
+    """All differences of a day, by kind and reference. `where_parted(explained)` is asked only if the balances part.
+
+    `carried` is what the day before left unexplained of the balance, so that an old difference hides no new one.
+    """
     result = Result(in_flight=sum(1 for order, _ in facts.held if order.state not in UNCONFIRMED))
     for order in facts.booked:
         compare_booked(facts, order, result)
     for record in facts.listed:
         result.found += compare_listed(facts, record)
     result.found += [kinds.unconfirmed(facts, order, held) for order, held in facts.held if order.state in UNCONFIRMED]
-    compare_balance(facts, result, where_parted)
+    compare_balance(facts, result, where_parted, carried)
     result.found.sort(key=lambda one: (one.kind, one.reference))
     return result
 
@@ -81,7 +84,7 @@ def compare_listed(facts: Facts, record: SupplierRecord) -> Iterator[Found]:
         yield kinds.timing(facts, order, record)
 
 
-def compare_balance(facts: Facts, result: Result, where_parted: Callable[[int], str]) -> None:
+def compare_balance(facts: Facts, result: Result, where_parted: Callable[[int], str], carried: int) -> None:
     """The supplier's balance against ours: what no difference and no order on its way explains is one of its own."""
     if facts.difference is None:
         return
@@ -95,11 +98,14 @@ def compare_balance(facts: Facts, result: Result, where_parted: Callable[[int], 
         result.in_flight_minor = sum(on_their_way[place - first] for place in chosen if place >= first)
         return
     rest = facts.difference - sum(certain)
+    if carried and rest:
+        result.found.append(kinds.carried_over(facts, carried))
+        rest -= carried
     if sum(unsettled) <= rest < 0:
         # What an unsettled order costs is known at most: a discount makes it less than is held.
         result.in_flight_minor = 0 if unconfirmed else rest
     elif rest:
-        result.found.append(kinds.balance_differs(facts, rest, where_parted(sum(certain))))
+        result.found.append(kinds.balance_differs(facts, rest, where_parted(sum(certain) + carried)))
 
 
 def explanation(difference: int, effects: Sequence[int]) -> tuple[int, ...] | None:

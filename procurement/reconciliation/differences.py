@@ -163,6 +163,14 @@ def codes_missing(facts: Facts, order: Ours, record: SupplierRecord) -> Found | 
     return Found("codes", order.label, order.pk, rest * order.unit_cost, 0, ours, f"{there} delivered", sentence)
 
 
+def carried_over(facts: Facts, carried: int) -> Found:
+    """What the day before left unexplained: shown so that the sum is right, and not a new difference."""
+    more = "less" if carried < 0 else "more"
+    day = facts.window.day - timedelta(days=1)
+    sentence = f"{money(facts, abs(carried))} {more} than ours explains was carried over from {day.day} {day:%b}: explain it there."
+    return Found("carried", "carried", None, carried, carried, "", "", sentence)
+
+
 def balance_differs(facts: Facts, rest: int, where: str) -> Found:
     """The supplier's balance differs by what no order explains (R93)."""
     here, there = money(facts, facts.expected), money(facts, facts.snapshot.available if facts.snapshot else 0)

@@ -43,7 +43,7 @@ def differences_waiting_for(user: User) -> int:
     """Open differences, for the people who explain them."""
     if not may(user, Permission.RECONCILIATION_RUN):
         return 0
-    return Difference.objects.filter(gone_at__isnull=True).count()
+    return Difference.objects.filter(gone_at__isnull=True).exclude(kind="carried").count()
 
 
 def day_of(window: Window) -> Day | None:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 
 from django.db import transaction
+from django.db.models import Sum
 from django.utils import timezone
 
 from procurement.audit.services import record
@@ -16,7 +17,7 @@ from procurement.reconciliation.differences import Found
 from procurement.reconciliation.facts import Facts, gather
 from procurement.reconciliation.models import Day, Difference
 from procurement.reconciliation.reading import nearest_snapshot, read_supplier
-from procurement.reconciliation.window import WORK_KIND, window_of, work_ref
+from procurement.reconciliation.window import WORK_KIND, Window, window_of, work_ref
 from procurement.staff.access import check_can
 from procurement.staff.models import User
 from procurement.staff.permissions import Permission
@@ -45,8 +46,21 @@ def reconcile_day(*, by: User | None, account: SupplierAccount, currency: str, d
             return Day.objects.select_related("account").get(account=account, currency=currency, day=day)
     window = window if window.is_over else window_of(account, currency, day)
     facts = gather(window, nearest_snapshot(window))
-    result = compare(facts, lambda explained: parting_words(window, reading_time(facts), explained))
+    carried = carried_into(window)
+    result = compare(facts, lambda known: parting_words(window, reading_time(facts), known, carried), carried)
     return keep(by, facts, result, problem)
+
+
+def carried_into(window: Window) -> int:
+    """What the day before left unexplained of the balance, in minor units of the window's currency."""
+    before = Difference.objects.filter(
+        day__account=window.account,
+        day__currency=window.currency,
+        day__day=window.day - timedelta(days=1),
+        kind__in=["balance", "carried"],
+        gone_at__isnull=True,
+    )
+    return int(before.aggregate(total=Sum("amount_minor"))["total"] or 0)
 
 
 def reading_time(facts: Facts) -> Any:

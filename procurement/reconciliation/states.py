@@ -18,6 +18,7 @@ KINDS = {
     "unconfirmed": "Unconfirmed order",
     "timing": "On the other side of the cut-off",
     "balance": "Balance differs",
+    "carried": "Carried over",
     "refund_awaited": "Refund awaited",
     "codes": "Codes missing",
 }

@@ -370,3 +370,49 @@ def test_runs_cost_the_same_number_of_queries_however_many_orders(
     with django_assert_max_num_queries(110):
         row = scene.run()
     assert (row.state, row.matched) == ("agrees", 23)
+
+
+def left_open(scene: Scene, amount: int) -> None:
+    """The day before ended with this much of the balance unexplained."""
+    zero = dict.fromkeys(("opening_minor", "deposits_minor", "orders_minor", "credits_minor", "ours_minor"), 0)
+    day = Day.objects.create(account=scene.account, currency="USD", day=DAY - timedelta(days=1), **zero)
+    Difference.objects.create(
+        day=day, kind="balance", reference="balance", amount_minor=amount, currency="USD", sentence="Not explained."
+    )
+
+
+@pytest.mark.requirement("R98")
+def test_what_the_day_before_left_open_hides_no_new_difference(scene: Scene) -> None:
+    left_open(scene, 500)
+    scene.balance += 500
+    scene.says(at=START - MINUTE)
+    scene.buy("ORD-1", 4500, NOON)
+    scene.says(at=NOON + MINUTE)
+    scene.buy("ORD-2", 5500, NOON + 2 * MINUTE)
+    scene.balance -= 250
+    scene.says(at=NOON + 3 * MINUTE)
+
+    row = scene.run()
+
+    assert named(row) == [("balance", "balance", -250), ("carried", "carried", 500)]
+    assert "between 12:01:00 and 12:03:00 UTC" in row.differences.get(kind="balance").sentence
+
+
+def test_a_day_that_only_carries_over_names_nothing_new(scene: Scene) -> None:
+    left_open(scene, 500)
+    scene.balance += 500
+    scene.buy("ORD-1", 4500, NOON)
+
+    row = scene.run()
+
+    assert named(row) == [("carried", "carried", 500)]
+    assert "explain it there" in row.differences.get().sentence
+
+
+def test_a_carried_difference_that_healed_is_gone(scene: Scene) -> None:
+    left_open(scene, 500)
+    scene.buy("ORD-1", 4500, NOON)
+
+    row = scene.run()
+
+    assert (row.state, named(row)) == ("agrees", [])
