@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from datetime import datetime
 
 from django.conf import settings
 
-from procurement.catalog.regions import NO_REGIONS, canonical
+from procurement.catalog.regions import NO_REGIONS, canonical, country_of
 from procurement.claims.facts import verdict_of
 from procurement.claims.models import Case, Claim
 from procurement.claims.states import OPEN_CLAIM
@@ -69,9 +68,10 @@ def clean_region(text: str) -> str:
     region = canonical(text)
     if region in NO_REGIONS:
         raise Refused(f"{NO_REGIONS[region]}. Nothing was changed. Ask which country the account shows.")
-    if not re.fullmatch(r"[A-Z]{2}", region):
-        raise Refused("Write the account's country in two letters, such as US or TR. Nothing was changed.")
-    return region
+    country = country_of(text)
+    if not country:
+        raise Refused("Write the account region in two letters, such as US or TR. Nothing was changed.")
+    return country
 
 
 def check_can_overrule(user: User, key: str) -> None:

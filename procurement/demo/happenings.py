@@ -53,8 +53,8 @@ class History:
 
     sandbox: Sandbox
     people: dict[str, User]
-    accounts: list[SupplierAccount]
     say: Callable[[str], None]
+    accounts: list[SupplierAccount] = field(default_factory=list)
     dice: random.Random = field(default_factory=lambda: random.Random(20261121))  # noqa: S311
     agenda: list[tuple[datetime, int, Callable[[Clock], None]]] = field(default_factory=list)
     numbers: count[int] = field(default_factory=lambda: count(1001))

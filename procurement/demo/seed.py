@@ -41,18 +41,19 @@ def ensure(
     people = create_people()
     sandbox = Sandbox(sandbox_url)
     fresh = not SupplierAccount.objects.exists()
-    accounts = connect_accounts(sandbox, people["ada"])
-    real_time(sandbox, accounts)
+    real_time(sandbox)
     finished = Path(settings.DATA_DIR) / "sample-data"
     if fresh and not empty:
-        live_through(History(sandbox, people, accounts, say), days, orders)
+        live_through(History(sandbox, people, say), days, orders)
     elif fresh:
-        for account in accounts:
+        for account in connect_accounts(sandbox, people["ada"]):
             deposit_opening(sandbox, account, people["fay"])
             refresh_products(account)
     elif not finished.exists():
         say("The sample data was interrupted half-way the last time. To make it anew: python3 dev.py demo --reset")
         return
+    else:
+        connect_accounts(sandbox, people["ada"])
     finished.touch()
 
 
@@ -71,9 +72,10 @@ def live_through(history: History, days: int, orders: int) -> None:
     end = timezone.now()
     first = end.date() - timedelta(days=days)
     history.sandbox.call("PUT", "settings", {"limits_enabled": False, "loop_enabled": False})
-    lift_limits(history.accounts, lifted=True)
     quick_writes(True)
     with standing_clock(history.sandbox, utc_midnight(first) + timedelta(hours=6)) as clock:
+        history.accounts = connect_accounts(history.sandbox, history.people["ada"])
+        lift_limits(lifted=True)
         prepare_shop(history, clock)
         for day in (first + timedelta(days=n) for n in range(days + 1)):
             plan_day(history, day, orders // days, end)
@@ -84,13 +86,13 @@ def live_through(history: History, days: int, orders: int) -> None:
             refresh_products(account)
             read_balance(account)
     quick_writes(False)
-    real_time(history.sandbox, history.accounts)
+    real_time(history.sandbox)
 
 
-def lift_limits(accounts: list[SupplierAccount], *, lifted: bool) -> None:
+def lift_limits(*, lifted: bool) -> None:
     """While the clock stands still no waiting would ever end, so our own limits are off."""
     free = {"interval": 0, "burst": 1}
-    for account in accounts:
+    for account in SupplierAccount.objects.all():
         account.settings = {
             **account.settings,
             "limits": {"all": free, "orders": free, "polls": free} if lifted else {},
@@ -98,9 +100,9 @@ def lift_limits(accounts: list[SupplierAccount], *, lifted: bool) -> None:
         account.save(update_fields=["settings"])
 
 
-def real_time(sandbox: Sandbox, accounts: list[SupplierAccount]) -> None:
+def real_time(sandbox: Sandbox) -> None:
     """Clocks that run and limits that hold: at the end of the history, and again after one that was interrupted."""
-    lift_limits(accounts, lifted=False)
+    lift_limits(lifted=False)
     sandbox.call("PUT", "clock", {})
     sandbox.call("PUT", "settings", {"limits_enabled": True, "loop_enabled": True})
 

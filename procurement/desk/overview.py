@@ -11,6 +11,7 @@ from django.db.models import Aggregate, Count, Q, QuerySet, Sum
 from django.urls import reverse
 from django.utils import timezone
 
+from procurement.approvals.models import ApprovalRequest
 from procurement.bookkeeping import postings
 from procurement.bookkeeping.statement import start_of
 from procurement.catalog.models import Mapping, Sku
@@ -49,7 +50,12 @@ def plural(count: int, one: str, many: str = "") -> str:
 def unconfirmed_orders(user: User) -> Iterable[Need]:
     if not may(user, P.ORDER_APPROVE, P.CASE_WORK, P.RECONCILIATION_RUN):
         return
-    for order in Order.objects.filter(state__in=UNCONFIRMED).select_related("account").order_by("created_at")[:5]:
+    for order in (
+        Order.objects.filter(state__in=UNCONFIRMED)
+        .exclude(requested_by=user)
+        .select_related("account")
+        .order_by("created_at")[:5]
+    ):
         url = reverse("orders:order_detail", args=[order.pk])
         yield Need(
             "hold",
@@ -57,6 +63,24 @@ def unconfirmed_orders(user: User) -> Iterable[Need]:
             url,
             "Look at it",
         )
+
+
+def own_orders(user: User) -> Iterable[Need]:
+    """What a buyer asked for and must know of: came back as a draft, or nobody is sure of it."""
+    mine = Order.objects.filter(requested_by=user).order_by("-created_at")
+    sent_back = ApprovalRequest.objects.filter(requested_by=user, state="sent_back").order_by("-decided_at")[:20]
+    reasons = {request.subject_id: request.decision_reason for request in sent_back}
+    for order in mine.filter(state="draft", pk__in=list(reasons))[:3]:
+        yield Need("attention", f"{order} was sent back: “{reasons[str(order.pk)]}”", order_url(order), "Look at it")
+    for order in mine.filter(state="draft").exclude(problem="")[:3]:
+        yield Need("attention", f"{order} came back to you: {order.problem}", order_url(order), "Look at it")
+    for order in mine.filter(state__in=UNCONFIRMED)[:3]:
+        sentence = f"Your {order} at {order.account}: {order.status.label.lower()}. Do not order it again."
+        yield Need("hold", sentence, order_url(order), "Look at it")
+
+
+def order_url(order: Order) -> str:
+    return reverse("orders:order_detail", args=[order.pk])
 
 
 def approvals(user: User) -> Iterable[Need]:
@@ -138,7 +162,16 @@ def accounts_in_trouble(user: User) -> Iterable[Need]:
 
 
 ORDER_OF_TONES = ("hold", "bad", "attention")
-SOURCES = (unconfirmed_orders, claims_due, approvals, accounts_in_trouble, differences, short_orders, mappings)
+SOURCES = (
+    own_orders,
+    unconfirmed_orders,
+    claims_due,
+    approvals,
+    accounts_in_trouble,
+    differences,
+    short_orders,
+    mappings,
+)
 
 
 def needs_of(user: User) -> list[Need]:

@@ -135,7 +135,7 @@ def account_resume(request: Request, pk: uuid.UUID) -> HttpResponse:
     return see_other(request, "suppliers:account_detail", pk=account.pk)
 
 
-@requires(Permission.BALANCE_VIEW)
+@requires(Permission.ACCOUNT_MANAGE, Permission.ORDER_CREATE, Permission.DEPOSIT_RECORD)
 @require_POST
 def account_balance(request: Request, pk: uuid.UUID) -> HttpResponse:
     """Check the balance now (R85, R115)."""

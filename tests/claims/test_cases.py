@@ -9,6 +9,7 @@ import pytest
 from procurement.audit.models import AuditEvent
 from procurement.claims.facts import rule_of, verdict_of
 from procurement.claims.models import Case
+from procurement.claims.policies import clean_region
 from procurement.claims.services import cases
 from procurement.errors import NotAllowed, Refused, StaleState
 from procurement.orders.models import Code, Order
@@ -86,7 +87,7 @@ def test_an_account_region_is_any_country_in_two_letters(support: User, case: Ca
     assert case.account_region == kept
 
 
-@pytest.mark.parametrize("typed", ["", "EU", "USD", "Germany", "1"])
+@pytest.mark.parametrize("typed", ["", "EU", "USD", "QQ", "1"])
 def test_what_is_no_country_is_refused_as_a_region(support: User, case: Case, typed: str) -> None:
     with pytest.raises(Refused):
         cases.set_account_region(by=support, case=case, region=typed)
@@ -210,3 +211,7 @@ def test_a_case_about_an_order_without_codes_takes_its_message_from_the_order(
     case = cases.open_case(by=support, order=order, customer_order="10500")
     found = verdict_of(case)
     assert (found.key, found.message, found.claim_reason) == ("not_delivered", "failed", None)
+
+
+def test_a_country_may_be_written_by_name_and_be_one_no_card_is_sold_for() -> None:
+    assert [clean_region(text) for text in ("Germany", "uk", " au ")] == ["DE", "GB", "AU"]

@@ -137,7 +137,8 @@ def actions_of(order: Order, user: User) -> dict[str, bool]:
         "decide": order.state == "pending_approval" and may(user, Permission.ORDER_APPROVE) and not mine,
         "withdraw": order.state == "pending_approval" and mine,
         "cancel": order.state in {"draft", "approved"} and may(user, Permission.ORDER_CREATE, Permission.ORDER_APPROVE),
-        "check": order.state in {"placed", "paid", "delivered", "partial", "supplier_failed"},
+        "check": order.state in {"placed", "paid", "delivered", "partial", "supplier_failed"}
+        and may(user, Permission.ORDER_CREATE, Permission.CASE_WORK),
         "again": order.state in {"place_failed", "refunded", "cancelled", "expired"}
         and may(user, Permission.ORDER_CREATE),
     }
@@ -320,7 +321,7 @@ def order_cancel(request: Request, pk: uuid.UUID) -> HttpResponse:
     return render(request, template, {"order": order, "form": form}, status=422 if form.is_bound else 200)
 
 
-@requires(Permission.ORDER_VIEW)
+@requires(Permission.ORDER_CREATE, Permission.CASE_WORK)
 @require_POST
 def order_look(request: Request, pk: uuid.UUID) -> HttpResponse:
     """Ask the supplier sooner than planned; the work loop does it, the page says so."""
