@@ -1,0 +1,259 @@
+"""Every page in a real browser, light and dark, wide and narrow; and the clicks that matter most."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.urls import reverse
+
+from procurement.audit.models import AuditEvent
+from procurement.orders.models import Code, Order
+from procurement.orders.services import drafting
+from procurement.orders.services.receiving import code_context
+from procurement.staff.models import User
+from procurement.vault import Purpose, open_sealed
+from tests.browser import axe, expect, screenshot, sign_in
+from tests.conftest import make_person
+from tests.orders.conftest import Shop, run_until_settled
+from tests.test_url_walk import ADDRESSES, url_of
+from tests.world import World, build_world
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.xdist_group("browser"),
+    pytest.mark.django_db(transaction=True),
+]
+WIDE, NARROW = {"width": 1280, "height": 900}, {"width": 360, "height": 800}
+# Addresses that are no page of their own: actions, files, parts, and those other tests look at.
+NO_PAGES = re.compile(
+    r"(logout|resume|stay|preferences|gallery|login|suppliers:hook|orders:order_status|.*_csv|.*:import_example)$"
+)
+GROUPS = {
+    "orders": ("approvals", "orders", "", "staff"),
+    "cases": ("claims",),
+    "catalogue": ("catalog", "audit"),
+    "money": ("bookkeeping", "reconciliation"),
+    "system": ("suppliers",),
+}
+
+
+@pytest.fixture
+def all_roles(transactional_db: None) -> User:
+    """Somebody who sees everything and asked for nothing."""
+    return make_person("ann_everyone", "buyer", "manager", "support", "finance", "admin", "auditor")
+
+
+@pytest.fixture
+def world(shop: Shop, buyer: User, support: User) -> World:
+    return build_world(shop, buyer, support, make_person("dora_drafter", "buyer"))
+
+
+def pages_of(world: World, group: str, client: Any) -> list[tuple[str, str]]:
+    """The addresses of a group that show a page, by name."""
+    found = []
+    for name, arguments in ADDRESSES:
+        namespace = name.rpartition(":")[0]
+        if namespace in GROUPS[group] and not NO_PAGES.match(name):
+            url = url_of(world, name, arguments)
+            if client.get(url).status_code == 200:
+                found.append((name, url))
+    return found
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("group", list(GROUPS))
+def test_every_page_is_accessible_and_fits_a_phone(
+    world: World,
+    client: Any,
+    all_roles: User,
+    new_page: Callable[..., Any],
+    live_server: Any,
+    group: str,
+    theme: str,
+) -> None:
+    client.force_login(all_roles)
+    page = new_page(color_scheme=theme, viewport=WIDE)
+    sign_in(page, live_server, all_roles)
+    too_wide = []
+    for name, url in pages_of(world, group, client):
+        page.set_viewport_size(WIDE)
+        page.goto(live_server.url + url)
+        axe(page)
+        screenshot(page, f"{theme}-1280-{name.replace(':', '-')}")
+        page.set_viewport_size(NARROW)
+        if page.evaluate("document.documentElement.scrollWidth > innerWidth"):
+            too_wide.append(name)
+        screenshot(page, f"{theme}-360-{name.replace(':', '-')}")
+    assert too_wide == []
+
+
+@pytest.fixture
+def stored(shop: Shop, buyer: User) -> Order:
+    """A delivered order with two codes."""
+    return run_until_settled(drafting.submit_order(by=buyer, order=shop.order(buyer, "alpha", 2)))
+
+
+def plain(code: Code) -> str:
+    context = code_context(str(code.pk), str(code.account_id), str(code.order_id))
+    return open_sealed(code.sealed, purpose=Purpose.CODE, context=context).expose()
+
+
+def shows(page: Any, secret: str) -> bool:
+    """Whether the code stands anywhere in the page: text, attributes, scripts' state."""
+    return secret in page.content().replace("-", "") or secret in page.locator("body").inner_text().replace("-", "")
+
+
+def reveal(page: Any, code: Code) -> Any:
+    """Open the dialog from the code's row, say why, reveal; the box with the code."""
+    page.locator(f"#code-{code.pk}").get_by_role("link", name="Reveal").click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_label("Reason").fill("The customer says that it does not work")
+    dialog.get_by_role("button", name="Reveal").click()
+    box = dialog.locator("[data-secret]")
+    expect(box).to_be_visible()
+    return dialog
+
+
+@pytest.mark.requirement("R62", "R63")
+def test_a_code_is_shown_once_and_hides_by_itself(page: Any, live_server: Any, stored: Order, support: User) -> None:
+    code = stored.codes.select_related("order__account").order_by("position")[0]
+    secret = plain(code)
+    sign_in(page, live_server, support)
+    page.clock.install()
+    page.goto(live_server.url + reverse("orders:order_detail", args=[stored.pk]))
+    assert not shows(page, secret)
+
+    dialog = reveal(page, code)
+    assert shows(page, secret)
+    axe(page, "dialog")
+    assert "Hides in" in dialog.inner_text()
+    page.clock.run_for(31_000)
+
+    expect(dialog.locator("[data-secret]")).to_have_count(0)
+    assert not shows(page, secret)
+    assert AuditEvent.objects.filter(action="code.reveal_shown").count() == 1
+
+
+@pytest.mark.requirement("R62")
+def test_back_reload_and_leaving_show_no_code(page: Any, live_server: Any, stored: Order, support: User) -> None:
+    code = stored.codes.select_related("order__account").order_by("position")[0]
+    secret = plain(code)
+    sign_in(page, live_server, support)
+    page.goto(live_server.url + reverse("orders:order_detail", args=[stored.pk]))
+    reveal(page, code)
+
+    page.goto(live_server.url + reverse("overview"))
+    assert not shows(page, secret)
+    page.go_back()
+    expect(page.locator("h1")).to_be_visible()
+    assert not shows(page, secret)
+    page.reload()
+    assert not shows(page, secret)
+    kept = page.evaluate("JSON.stringify([{...sessionStorage}, {...localStorage}, document.cookie, history.state])")
+    assert secret not in kept.replace("-", "")
+
+
+@pytest.mark.requirement("R62")
+def test_hide_takes_the_code_off_the_page(page: Any, live_server: Any, stored: Order, support: User) -> None:
+    code = stored.codes.select_related("order__account").order_by("position")[0]
+    sign_in(page, live_server, support)
+    page.goto(live_server.url + reverse("orders:order_detail", args=[stored.pk]))
+    dialog = reveal(page, code)
+
+    dialog.locator("[data-hide]").click()
+
+    expect(dialog.locator("[data-secret]")).to_have_count(0)
+    assert not shows(page, plain(code))
+
+
+def test_without_scripts_a_reason_leads_to_the_code_and_back_does_not(
+    new_page: Callable[..., Any], live_server: Any, stored: Order, support: User
+) -> None:
+    code = stored.codes.select_related("order__account").order_by("position")[0]
+    page = new_page(java_script_enabled=False)
+    sign_in(page, live_server, support)
+    page.goto(live_server.url + reverse("orders:order_detail", args=[stored.pk]))
+    page.locator(f"#code-{code.pk}").get_by_role("link", name="Reveal").click()
+    page.get_by_label("Reason").fill("The customer says that it does not work")
+    page.get_by_role("button", name="Reveal").click()
+    assert shows(page, plain(code))
+
+    page.get_by_role("link", name="Back to the order").click()
+
+    assert not shows(page, plain(code))
+
+
+@pytest.mark.requirement("R62")
+def test_a_code_is_copied_without_being_shown(
+    new_page: Callable[..., Any], live_server: Any, world: World, support: User
+) -> None:
+    case = world.objects["claims:case pk"]
+    code = Code.objects.select_related("order__account").get(cases__pk=case)
+    page = new_page(permissions=["clipboard-read", "clipboard-write"])
+    sign_in(page, live_server, support)
+    page.goto(live_server.url + reverse("claims:case_detail", args=[case]))
+    page.evaluate(
+        "window.seen = []; new MutationObserver(() => seen.push(document.body.innerText))"
+        ".observe(document.body, {subtree: true, childList: true, characterData: true})"
+    )
+
+    page.get_by_role("button", name="Copy without showing").first.click()
+    expect(page.locator("#status")).to_contain_text("Copied")
+    assert page.evaluate("navigator.clipboard.readText()").replace("-", "") == plain(code)
+    assert plain(code) not in "".join(page.evaluate("window.seen")).replace("-", "")
+    assert not shows(page, plain(code))
+    assert AuditEvent.objects.get(action="code.reveal_shown").facts["how"] == "copied"
+
+
+@pytest.mark.requirement("R35")
+@pytest.mark.parametrize("scripts", [True, False])
+def test_an_order_is_placed_by_clicking(
+    new_page: Callable[..., Any], live_server: Any, shop: Shop, buyer: User, scripts: bool
+) -> None:
+    page = new_page(java_script_enabled=scripts, viewport=WIDE)
+    sign_in(page, live_server, buyer)
+    page.goto(live_server.url + reverse("orders:order_list"))
+    page.get_by_role("link", name="New order").first.click()
+    page.get_by_label("SKU").fill("us-50")
+    page.get_by_label("Quantity").fill("2")
+    page.get_by_role("button", name="Check order").click()
+    expect(page.locator("h1")).to_contain_text("Check order")
+    if scripts:
+        axe(page)
+        screenshot(page, "journey-check-order")
+    page.get_by_role("button", name="Place order").click()
+
+    expect(page.locator(".badge").first).to_contain_text("Approved")
+    assert Order.objects.get().state == "approved"
+
+
+@pytest.mark.requirement("R35")
+def test_an_order_is_approved_by_clicking(page: Any, live_server: Any, shop: Shop, buyer: User, manager: User) -> None:
+    order = drafting.submit_order(by=buyer, order=shop.order(buyer, "alpha", 20))
+    sign_in(page, live_server, manager)
+    page.goto(live_server.url + reverse("overview"))
+    page.get_by_role("link", name=re.compile("^Decide")).click()
+    page.get_by_role("link", name=str(order)).click()
+    expect(page.locator("#decision")).to_be_visible()
+    page.get_by_role("button", name=re.compile("^Approve")).click()
+
+    expect(page.locator("#messages")).to_contain_text(f"Approved {order}")
+    order.refresh_from_db()
+    assert order.state == "approved"
+
+
+def test_slash_searches_for_the_last_four(page: Any, live_server: Any, stored: Order, support: User) -> None:
+    code = stored.codes.order_by("position")[0]
+    sign_in(page, live_server, support)
+    page.goto(live_server.url + reverse("overview"))
+    page.keyboard.press("/")
+    expect(page.locator("#search")).to_be_focused()
+    page.keyboard.type(code.last4.lower())
+    page.keyboard.press("Enter")
+
+    expect(page.locator("h1")).to_contain_text(str(stored))
+    expect(page.locator(f"#code-{code.pk}")).to_be_visible()
+    assert code.last4 not in page.url.replace(f"last4={code.last4}", "")
