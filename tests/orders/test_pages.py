@@ -160,6 +160,15 @@ def test_the_requester_sees_why_they_cannot_decide(shop: Shop, manager: User, se
     assert 'value="approve"' not in page
 
 
+def test_an_order_that_went_out_offers_no_cancelling(shop: Shop, submitted: Submitted, buyer: User) -> None:
+    order = run_until_settled(submitted("alpha"))
+
+    answer = signed_in(buyer).get(reverse("orders:order_cancel", args=[order.pk]))
+
+    assert answer.status_code == 422
+    assert "can&#x27;t be cancelled any more. Nothing was changed." in answer.content.decode()
+
+
 @pytest.mark.requirement("R44")
 def test_a_waiting_order_shows_its_place_in_the_queue(shop: Shop, submitted: Submitted, buyer: User) -> None:
     submitted("alpha", 1)

@@ -19,7 +19,7 @@ from procurement.audit.services import record
 from procurement.bookkeeping.queries import movements_about
 from procurement.catalog.models import Mapping
 from procurement.errors import DomainError, Missing
-from procurement.orders import queries
+from procurement.orders import policies, queries
 from procurement.orders.extras import extras_for
 from procurement.orders.forms import OrderForm, ReasonForm
 from procurement.orders.models import Order
@@ -313,6 +313,7 @@ def order_withdraw(request: Request, pk: uuid.UUID) -> HttpResponse:
 def order_cancel(request: Request, pk: uuid.UUID) -> HttpResponse:
     """Ask why, then cancel; refused once the order is being sent."""
     order = get_order(pk)
+    policies.check_can_cancel(request.user, order)
     form = ReasonForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
         drafting.cancel_order(by=request.user, order=order, reason=form.cleaned_data["reason"])
