@@ -13,7 +13,7 @@ from pathlib import Path
 
 from django.core.management.base import CommandError
 
-DATA = ("countersign.sqlite3*", "sandbox.sqlite3*", "scheduler*", "broker", "logs", "sample-data")
+DATA = ("countersign.sqlite3*", "sandbox.sqlite3*", "scheduler*", "broker", "logs", "static", "sample-data")
 
 
 def make_folder(folder: Path) -> None:
