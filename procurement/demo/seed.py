@@ -74,8 +74,9 @@ def live_through(history: History, days: int, orders: int) -> None:
     history.sandbox.call("PUT", "settings", {"limits_enabled": False, "loop_enabled": False})
     quick_writes(True)
     with standing_clock(history.sandbox, utc_midnight(first) + timedelta(hours=6)) as clock:
-        history.accounts = connect_accounts(history.sandbox, history.people["ada"])
+        connect_accounts(history.sandbox, history.people["ada"])
         lift_limits(lifted=True)
+        history.accounts = list(SupplierAccount.objects.order_by("code"))
         prepare_shop(history, clock)
         for day in (first + timedelta(days=n) for n in range(days + 1)):
             plan_day(history, day, orders // days, end)
