@@ -116,6 +116,10 @@ class Mapping(models.Model):
     class Meta:
         constraints = [
             models.UniqueConstraint(fields=["sku", "number"], name="mapping_versions_are_numbered"),
+            # Two people who propose at the same moment draft it once.
+            models.UniqueConstraint(
+                fields=["sku", "product"], condition=Q(state__in=["draft", "active"]), name="one_open_mapping_of_a_pair"
+            ),
             # Two active mappings of one SKU at one supplier would make the order's product a matter of chance.
             models.UniqueConstraint(fields=["sku", "account"], condition=Q(state="active"), name="one_active_mapping"),
             models.CheckConstraint(

@@ -124,7 +124,8 @@ def test_a_mapping_changed_by_another_meanwhile_is_stale(
 
 def test_of_two_drafts_activated_at_once_one_wins(buyer: User, manager: User, sku: Sku, product: Product) -> None:
     first = draft_mapping(by=buyer, sku=sku, product=product)
-    second = make_mapping(sku, product, "draft", buyer)
+    twin = make_product(product.account, key="the same card under another key")
+    second = make_mapping(sku, twin, "draft", buyer)
     activate_mapping(by=manager, mapping=first)
     first.refresh_from_db()
     Mapping.objects.filter(pk=first.pk).update(version=99)
