@@ -1,4 +1,4 @@
-"""States of a supplier account, and results of a webhook event, with their words and tones (screens 2.5)."""
+"""States of a supplier account, and results of a webhook event, with their words and tones."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Webhooks in: what must be true of a message before it may wake an order (custody 4.4). A message is only a hint: the
+"""Webhooks in: what must be true of a message before it may wake an order (R46 to R53). A message is only a hint: the
 order's state is always read from the supplier itself, so a forged or repeated message can at most cause a reading.
 """
 

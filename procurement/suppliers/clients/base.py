@@ -145,7 +145,7 @@ class BaseClient:
         return None
 
     def _place(self, call: Call, subject: Subject, placed: Callable[[Reply], Placed | None]) -> Verdict:
-        """Send a paid order at most once and say what is known of it (purchasing 3.2)."""
+        """Send a paid order at most once and say what is known of it (docs/decisions/0005)."""
         http.refuse_inside_transaction()
         self._check_environment()
         refusal = self._refusal_before_sending()

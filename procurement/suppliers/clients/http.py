@@ -1,7 +1,7 @@
 """The one place that speaks HTTP to suppliers. A call never raises for what happened on the wire: it returns a Reply.
 
 What a Reply proves: `sent` is False only when not one byte of the request left; then nothing happened there. In every
-other case the supplier may have acted, whatever error we saw (purchasing 3.1).
+other case the supplier may have acted, whatever error we saw (docs/decisions/0005).
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What an answer proves: the table of purchasing 3.2 for paid orders, the same for claims, and problems of readings."""
+"""What an answer proves: the table of docs/decisions/0005 for paid orders, the same for claims, and problems of readings."""
 
 from __future__ import annotations
 
