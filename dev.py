@@ -13,7 +13,7 @@ import ssl
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -251,7 +251,8 @@ def make_venv() -> None:
         command = ["uv", "venv", "--quiet", "--clear", "--python", sys.executable, str(VENV)]
     else:
         command = [sys.executable, "-m", "venv", "--clear", str(VENV)]
-    if not quiet(command):
+    # A bare Debian's Python lacks its venv module: installed where that is ours to do, named where it is not.
+    if not quiet(command) and not (apt_install(["python3-venv"], "the environment") and quiet(command)):
         shutil.rmtree(VENV, ignore_errors=True)
         raise Stop("Python could not make the environment .venv; on Debian or Ubuntu: apt-get install python3-venv")
 
@@ -318,12 +319,17 @@ def find_browser() -> str:
     named = os.environ.get("COUNTERSIGN_BROWSER", "").strip()
     if named:
         return named
-    if not browser_on_path() and os.geteuid() == 0 and shutil.which("apt-get"):
-        print(f"Installing {' and '.join(BROWSER_PACKAGES)} for the browser tests.", flush=True)
-        _ = quiet(["apt-get", "update"]) and quiet(
-            ["apt-get", "install", "-y", "--no-install-recommends", *BROWSER_PACKAGES]
-        )
+    if not browser_on_path():
+        apt_install(BROWSER_PACKAGES, "the browser tests")
     return browser_on_path()
+
+
+def apt_install(packages: Iterable[str], purpose: str) -> bool:
+    """Install Debian packages as root on a computer with apt-get; False, and nothing done, anywhere else."""
+    if os.geteuid() != 0 or not shutil.which("apt-get"):
+        return False
+    print(f"Installing {' and '.join(packages)} for {purpose}.", flush=True)
+    return quiet(["apt-get", "update"]) and quiet(["apt-get", "install", "-y", "--no-install-recommends", *packages])
 
 
 def browser_on_path() -> str:
