@@ -8,21 +8,12 @@ from django.contrib import messages
 from django.http import HttpResponse
 from django.views.decorators.http import require_POST
 
-from procurement.errors import Missing
-from procurement.orders.models import Order
-from procurement.orders.queries import order_for_page
 from procurement.orders.services import resolving
+from procurement.orders.views.pages import get_order
 from procurement.staff.access import requires
 from procurement.staff.permissions import Permission
 from procurement.web.http import Request, see_other
 from procurement.web.once import once
-
-
-def get_order(pk: uuid.UUID) -> Order:
-    try:
-        return order_for_page(pk)
-    except Order.DoesNotExist:
-        raise Missing("There is no such order. Nothing was changed.") from None
 
 
 @requires(Permission.CASE_WORK)
