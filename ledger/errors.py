@@ -53,6 +53,12 @@ class HoldEnded(LedgerError):
     status = 409
 
 
+class BooksClosed(LedgerError):
+    """The entry's day lies in books that are closed."""
+
+    status = 409
+
+
 class NotReversible(LedgerError):
     """The entry was reversed before, is a reversal, or moves held money."""
 

@@ -7,7 +7,7 @@ triggers.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 
 from django.apps.registry import Apps
@@ -24,6 +24,9 @@ APPEND_ONLY: dict[str, Keys] = {
     "ledger_account": (("id",), ("code",)),
     "ledger_entry": (("id",), ("key",), ("resolves_id",), ("reverses_id",)),
     "ledger_line": (("entry_id", "leg"), ("account_id", "seq")),
+    "ledger_checkpoint": (("no",),),
+    "ledger_checkpointhead": (("id",), ("account_id", "checkpoint_id")),
+    "ledger_closing": (("id",), ("owner", "through")),
 }
 BALANCE_KEYS: Keys = (("account_id",),)
 
@@ -149,12 +152,12 @@ def missing(connection: BaseDatabaseWrapper) -> list[str]:
 
 
 @contextmanager
-def lifted(connection: BaseDatabaseWrapper) -> Iterator[None]:
-    """Switch off every trigger of the database, of any app, and on again afterwards.
+def lifted(connection: BaseDatabaseWrapper, only: Collection[str] | None = None) -> Iterator[None]:
+    """Switch off every trigger of the database, of any app, or of the tables in `only`, and on again afterwards.
 
-    Only for emptying a test database: Django's flush sends DELETE or TRUNCATE, which is what the guards refuse.
+    Only for emptying a test database: it takes DELETE, which is what the guards refuse.
     """
-    found = _triggers(connection)
+    found = [one for one in _triggers(connection) if only is None or one[1] in only]
     tables = sorted({table for _, table, _ in found})
     if connection.vendor == "postgresql":
         down = [f'ALTER TABLE "{table}" DISABLE TRIGGER USER' for table in tables]
@@ -169,19 +172,27 @@ def lifted(connection: BaseDatabaseWrapper) -> Iterator[None]:
         _run(connection, up)
 
 
-def install_guards(apps: Apps, schema_editor: BaseDatabaseSchemaEditor) -> None:
-    """Migration step: keys over two columns, then the guards."""
+def add_keys(apps: Apps, schema_editor: BaseDatabaseSchemaEditor) -> None:
+    """Migration step: keys over two columns."""
     if schema_editor.connection.vendor == "postgresql":
         _run(schema_editor.connection, POSTGRESQL_KEYS)
+
+
+def drop_keys(apps: Apps, schema_editor: BaseDatabaseSchemaEditor) -> None:
+    """Migration step: the way back from `add_keys`."""
+    if schema_editor.connection.vendor == "postgresql":
+        names = ("ledger_line_account_currency_fk", "ledger_line_entry_legs_fk")
+        _run(schema_editor.connection, [f"ALTER TABLE ledger_line DROP CONSTRAINT {name}" for name in names])
+
+
+def install_guards(apps: Apps, schema_editor: BaseDatabaseSchemaEditor) -> None:
+    """Last step of a migration that alters a ledger table."""
     install(schema_editor.connection)
 
 
 def remove_guards(apps: Apps, schema_editor: BaseDatabaseSchemaEditor) -> None:
-    """Migration step: the way back from `install_guards`."""
+    """First step of a migration that alters a ledger table."""
     remove(schema_editor.connection)
-    if schema_editor.connection.vendor == "postgresql":
-        names = ("ledger_line_account_currency_fk", "ledger_line_entry_legs_fk")
-        _run(schema_editor.connection, [f"ALTER TABLE ledger_line DROP CONSTRAINT {name}" for name in names])
 
 
 def _triggers(connection: BaseDatabaseWrapper) -> list[tuple[str, str, str]]:

@@ -1,4 +1,4 @@
-"""The four tables. Sign rule, once for all: a debit is positive, a credit is negative.
+"""The tables. Sign rule, once for all: a debit is positive, a credit is negative.
 
 Money we have (funds) and money we spent (cost) are therefore positive balances, where it came from (external) is
 negative, and the whole ledger adds up to zero in every currency. Only Balance ever changes; the database refuses the
@@ -12,6 +12,8 @@ import uuid
 from django.db import models
 from django.db.models import F, Q
 from django.utils import timezone
+
+from ledger.chain import GENESIS
 
 
 class Layer(models.TextChoices):
@@ -50,6 +52,8 @@ class Balance(models.Model):
     held = models.BigIntegerField(default=0)
     floor = models.BigIntegerField(null=True)
     seq = models.BigIntegerField(default=0)
+    # The hash of the last line: where the next one continues the chain.
+    head = models.BinaryField(max_length=32, default=GENESIS)
     last_at = models.DateTimeField(null=True)
 
     class Meta:
@@ -121,6 +125,7 @@ class Line(models.Model):
     settled_after = models.BigIntegerField()
     held_after = models.BigIntegerField()
     recorded_at = models.DateTimeField()
+    hash = models.BinaryField(max_length=32)
 
     class Meta:
         indexes = [
@@ -151,3 +156,59 @@ class Line(models.Model):
     @property
     def free_after(self) -> int:
         return self.settled_after + self.held_after
+
+
+class Checkpoint(models.Model):
+    """One fingerprint of all accounts at a moment. Kept elsewhere too, it shows when the database was rebuilt or restored."""
+
+    no = models.BigIntegerField(primary_key=True)
+    at = models.DateTimeField()
+    lines = models.BigIntegerField()
+    previous = models.BinaryField(max_length=32)
+    hash = models.BinaryField(max_length=32)
+
+    class Meta:
+        constraints = [models.CheckConstraint(condition=Q(no__gte=1), name="ledger_checkpoint_number")]
+
+    def __str__(self) -> str:
+        return f"checkpoint {self.no}: {bytes(self.hash).hex()}"
+
+
+class CheckpointHead(models.Model):
+    """Where the chain of one account stood at a checkpoint; written for the accounts that moved since the checkpoint before."""
+
+    checkpoint = models.ForeignKey(Checkpoint, on_delete=models.PROTECT, related_name="heads", db_index=False)
+    account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="+", db_index=False)
+    seq = models.BigIntegerField()
+    settled = models.BigIntegerField()
+    held = models.BigIntegerField()
+    head = models.BinaryField(max_length=32)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["account", "checkpoint"], name="ledger_one_head_of_an_account"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.account_id} #{self.seq} at checkpoint {self.checkpoint_id}"
+
+
+class Closing(models.Model):
+    """An owner's books closed up to a day: nothing is booked for that day or an earlier one any more."""
+
+    owner = models.CharField(max_length=100)
+    through = models.DateField()
+    checkpoint = models.ForeignKey(Checkpoint, on_delete=models.PROTECT, related_name="+")
+    closed_at = models.DateTimeField()
+    closed_by = models.CharField(max_length=150)
+    reviewed_by = models.CharField(max_length=150)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["owner", "through"], name="ledger_one_closing_of_a_day"),
+            # A closed month is signed by two.
+            models.CheckConstraint(condition=~Q(closed_by=F("reviewed_by")), name="ledger_closing_needs_two"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.owner} through {self.through}"

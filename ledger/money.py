@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from decimal import Decimal
 
 # ISO 4217; every other currency has two decimal places.
 EXPONENTS = {
@@ -55,19 +56,15 @@ def parse_amount(text: str, currency: str) -> int:
 
 def format_amount(minor: int, currency: str) -> str:
     """An amount for people: grouped, with a true minus sign (U+2212), without the currency."""
-    return _written(minor, currency, grouping=",", minus=MINUS)
-
-
-def plain_amount(minor: int, currency: str) -> str:
-    """An amount for machines and exports: ungrouped, with an ASCII minus."""
-    return _written(minor, currency, grouping="", minus="-")
-
-
-def _written(minor: int, currency: str, *, grouping: str, minus: str) -> str:
     places = exponent(currency)
     whole, fraction = divmod(abs(minor), 10**places)
     decimals = f".{fraction:0{places}d}" if places else ""
-    return f"{minus if minor < 0 else ''}{whole:{grouping}}{decimals}"
+    return f"{MINUS if minor < 0 else ''}{whole:,}{decimals}"
+
+
+def decimal_amount(minor: int, currency: str) -> Decimal:
+    """An amount in major units for exports, exact and with all its decimal places: 4500 USD cents are 45.00."""
+    return Decimal(minor).scaleb(-exponent(currency))
 
 
 @dataclass(frozen=True, slots=True)

@@ -56,6 +56,11 @@ RULES = (
         "the line does not continue its account",
     ),
     Rule(
+        "chained", "ledger_line", "INSERT",
+        "length(NEW.hash) <> 32",
+        "the line carries no hash of 32 bytes",
+    ),
+    Rule(
         "all_legs", "ledger_entry", "INSERT",
         "(SELECT count(*) FROM ledger_line WHERE entry_id = NEW.id) <> NEW.legs OR EXISTS (SELECT 1 FROM ledger_line"
         " WHERE entry_id = NEW.id AND (legs <> NEW.legs OR recorded_at <> NEW.recorded_at))",
@@ -95,6 +100,22 @@ RULES = (
         "it does not invert the entry it reverses",
     ),
     Rule(
+        "closed_books", "ledger_entry", "INSERT",
+        "EXISTS (SELECT 1 FROM ledger_line l JOIN ledger_account a ON a.id = l.account_id"
+        " JOIN ledger_closing c ON c.owner = a.owner WHERE l.entry_id = NEW.id AND c.through >= NEW.effective_on)",
+        "the books are closed for that day",
+    ),
+    Rule(
+        "no_gap", "ledger_checkpoint", "INSERT",
+        "NEW.no > 1 AND NOT EXISTS (SELECT 1 FROM ledger_checkpoint WHERE no = NEW.no - 1 AND hash = NEW.previous)",
+        "the checkpoint does not follow the one before it",
+    ),
+    Rule(
+        "in_order", "ledger_closing", "INSERT",
+        "EXISTS (SELECT 1 FROM ledger_closing WHERE owner = NEW.owner AND through >= NEW.through)",
+        "a later day is closed already",
+    ),
+    Rule(
         "starts_empty", "ledger_balance", "INSERT",
         "NEW.settled <> 0 OR NEW.held <> 0 OR NEW.seq <> 0 OR NEW.last_at IS NOT NULL",
         "a balance starts at zero",
@@ -106,10 +127,12 @@ RULES = (
     ),
     Rule(
         "follows_lines", "ledger_balance", "UPDATE",
-        "(NEW.settled <> OLD.settled OR NEW.held <> OLD.held OR NEW.seq <> OLD.seq OR NEW.last_at {isnt} OLD.last_at)"
+        "(NEW.settled <> OLD.settled OR NEW.held <> OLD.held OR NEW.seq <> OLD.seq OR NEW.head <> OLD.head"
+        " OR NEW.last_at {isnt} OLD.last_at)"
         " AND (NEW.seq <= OLD.seq OR NOT EXISTS (SELECT 1 FROM ledger_line"
         " WHERE account_id = NEW.account_id AND seq = NEW.seq"
-        " AND settled_after = NEW.settled AND held_after = NEW.held AND recorded_at = NEW.last_at))",
+        " AND settled_after = NEW.settled AND held_after = NEW.held AND hash = NEW.head"
+        " AND recorded_at = NEW.last_at))",
         "a balance only follows the lines of its account",
     ),
 )  # fmt: skip

@@ -1,4 +1,4 @@
-"""Makes the database refuse what the ledger never does."""
+"""Keys over two columns. The guards are installed by the last migration that alters a table."""
 
 from django.db import migrations
 
@@ -7,4 +7,4 @@ from ledger import guards
 
 class Migration(migrations.Migration):
     dependencies = [("ledger", "0001_initial")]
-    operations = [migrations.RunPython(guards.install_guards, guards.remove_guards)]
+    operations = [migrations.RunPython(guards.add_keys, guards.drop_keys)]

@@ -14,6 +14,7 @@ from ledger.errors import BelowFloor, HoldEnded
 from ledger.models import Balance, Entry, Line
 from ledger.queries import balance
 from ledger.services import Posted, credit, debit, hold, post, release, settle
+from ledger.verifying import verify
 from tests.ledger.conftest import deposit, open_books, usd
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -45,6 +46,7 @@ def assert_books_hold() -> None:
         assert [line.seq for line in lines] == list(range(1, row.seq + 1))
         assert (lines.aggregate(total=Sum("amount"))["total"] or 0) == row.free
         assert [line.recorded_at for line in lines] == sorted(line.recorded_at for line in lines)
+    assert verify().findings == []
 
 
 def test_postings_to_one_account_are_exact() -> None:

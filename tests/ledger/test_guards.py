@@ -5,28 +5,34 @@ from __future__ import annotations
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
+from functools import partial
 from typing import Any
 
 import pytest
 from django.db import DatabaseError, IntegrityError, connection, transaction
 
 from ledger import guards
-from ledger.models import Account, Balance, Entry, Line
+from ledger.closing import close_books
+from ledger.models import Account, Balance, Checkpoint, CheckpointHead, Closing, Entry, Line
 from ledger.money import Money
 from ledger.services import Posted, credit, debit, hold, note, open_account, post, release, reverse
 from tests.ledger.conftest import deposit, open_books, usd
 
 pytestmark = [pytest.mark.django_db, pytest.mark.requirement("R84")]
 AT = datetime(2040, 1, 1, tzinfo=UTC)
+HASH = bytes([7]) * 32
+TABLES = [
+    f"ledger_{name}" for name in ("account", "entry", "line", "balance", "checkpoint", "checkpointhead", "closing")
+]
 LINE = (
     "INSERT INTO ledger_line (entry_id, leg, legs, account_id, currency, layer, amount, seq, settled_after, held_after,"
-    " recorded_at) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)"
+    " recorded_at, hash) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)"
 )
 HEADER = (
     "INSERT INTO ledger_entry (id, key, fingerprint, kind, effective_on, recorded_at, reference_kind, reference_id,"
     " memo, actor, legs, resolves_id, reverses_id) VALUES"
-    " (%s, %s, '', 'x', '2040-01-01', %s, '', '', '', '', %s, %s, %s)"
+    " (%s, %s, '', 'x', %s, %s, '', '', '', '', %s, %s, %s)"
 )
 
 
@@ -51,6 +57,7 @@ class Hand:
     resolves: uuid.UUID | None = None
     reverses: uuid.UUID | None = None
     line: dict[str, Any] = field(default_factory=dict)
+    effective_on: str = "2040-01-01"
 
     def write(self) -> None:
         legs = self.legs or len(self.amounts)
@@ -60,7 +67,7 @@ class Hand:
         if self.header:
             at = connection.ops.adapt_datetimefield_value(AT)
             link = db_uuid(self.resolves), db_uuid(self.reverses)
-            run(HEADER, db_uuid(self.id), f"hand:{self.id}", at, legs, *link)
+            run(HEADER, db_uuid(self.id), f"hand:{self.id}", self.effective_on, at, legs, *link)
 
     def _line(self, leg: int, legs: int, balance: Balance, layer: str, amount: int) -> None:
         last = Line.objects.filter(account=balance.account).order_by("-seq").first()
@@ -77,16 +84,21 @@ class Hand:
             "settled_after": settled + (amount if layer == "settled" else 0),
             "held_after": held + (amount if layer == "held" else 0),
             "recorded_at": connection.ops.adapt_datetimefield_value(AT),
+            "hash": HASH,
         } | (self.line if leg == 1 else {})
         run(LINE, *row.values())
         if self.move_balances:
-            sql = "UPDATE ledger_balance SET settled = %s, held = %s, seq = %s, last_at = %s WHERE account_id = %s"
-            run(sql, row["settled_after"], row["held_after"], row["seq"], row["recorded_at"], balance.pk)
+            sql = "UPDATE ledger_balance SET settled = %s, held = %s, seq = %s, last_at = %s, head = %s WHERE account_id = %s"
+            after = (row["settled_after"], row["held_after"], row["seq"], row["recorded_at"], row["hash"])
+            run(sql, *after, balance.pk)
 
 
 def state() -> list[object]:
     """Everything the ledger holds."""
-    return [list(model.objects.order_by("pk").values_list()) for model in (Account, Balance, Entry, Line)]
+    return [
+        list(model.objects.order_by("pk").values_list())
+        for model in (Account, Balance, Entry, Line, Checkpoint, CheckpointHead, Closing)
+    ]
 
 
 def refused(write: Callable[[], object], says: str) -> None:
@@ -105,7 +117,9 @@ def commit(write: Callable[[], object]) -> None:
 @pytest.fixture
 def held(books: Callable[..., Posted]) -> Entry:
     books(10_000)
-    return hold(key="h", lines=[credit("alpha:funds", usd(4_500)), debit("alpha:cost", usd(4_500))]).entry
+    posted = hold(key="h", lines=[credit("alpha:funds", usd(4_500)), debit("alpha:cost", usd(4_500))])
+    close_books(owner="alpha", through=date(2020, 1, 31), closed_by="fay", reviewed_by="max")
+    return posted.entry
 
 
 def test_a_right_entry_by_hand_is_accepted(held: Entry) -> None:
@@ -114,7 +128,7 @@ def test_a_right_entry_by_hand_is_accepted(held: Entry) -> None:
     assert Balance.objects.get(account__code="alpha:funds").settled == 10_100
 
 
-@pytest.mark.parametrize("table", ["ledger_account", "ledger_entry", "ledger_line", "ledger_balance"])
+@pytest.mark.parametrize("table", TABLES)
 def test_rows_are_never_deleted(held: Entry, table: str) -> None:
     refused(lambda: run(f"DELETE FROM {table}"), "append-only: DELETE refused")
 
@@ -127,6 +141,10 @@ def test_rows_are_never_deleted(held: Entry, table: str) -> None:
         "ledger_entry SET effective_on = '2020-01-01'",
         "ledger_line SET amount = amount * 2",
         "ledger_line SET account_id = account_id",
+        "ledger_line SET hash = hash",
+        "ledger_checkpoint SET lines = 0",
+        "ledger_checkpointhead SET seq = 0",
+        "ledger_closing SET through = '2001-01-01'",
     ],
 )
 def test_rows_are_never_changed(held: Entry, change: str) -> None:
@@ -134,7 +152,7 @@ def test_rows_are_never_changed(held: Entry, change: str) -> None:
 
 
 @pytest.mark.skipif("connection.vendor != 'postgresql'", reason="SQLite has no TRUNCATE")
-@pytest.mark.parametrize("table", ["ledger_account", "ledger_entry", "ledger_line", "ledger_balance"])
+@pytest.mark.parametrize("table", TABLES)
 def test_tables_are_never_truncated(held: Entry, table: str) -> None:
     # A header just written still has its key to check; TRUNCATE then fails for that reason before any trigger.
     connection.check_constraints()
@@ -142,9 +160,9 @@ def test_tables_are_never_truncated(held: Entry, table: str) -> None:
 
 
 @pytest.mark.skipif("connection.vendor != 'sqlite'", reason="PostgreSQL has no REPLACE")
-@pytest.mark.parametrize("table", ["ledger_account", "ledger_entry", "ledger_line", "ledger_balance"])
+@pytest.mark.parametrize("table", TABLES)
 def test_rows_are_never_replaced(held: Entry, table: str) -> None:
-    says = "this key is taken|late_line|starts_empty"
+    says = "this key is taken|late_line|starts_empty|in_order"
     refused(lambda: run(f"REPLACE INTO {table} SELECT * FROM {table}"), says)
     refused(lambda: run(f"INSERT OR IGNORE INTO {table} SELECT * FROM {table}"), says)
 
@@ -165,6 +183,7 @@ def test_rows_are_never_replaced(held: Entry, table: str) -> None:
         (Hand(move_balances=False), "balance_booked"),
         (Hand(header=False), "ledger_line"),
         (Hand(line={"leg": 3}), "ledger_line_leg"),
+        (Hand(line={"hash": b""}), "chained"),
         (Hand(line={"amount": 0}), "running_balance|ledger_line_amount"),
         (Hand(line={"layer": "lent"}), "running_balance|ledger_line_amount"),
         (Hand(amounts=(("alpha:funds", "settled", -5_501), ("alpha:cost", "settled", 5_501))), "ledger_balance_floor"),
@@ -245,12 +264,32 @@ def test_an_entry_is_reversed_once_and_a_reversal_never(books: Callable[..., Pos
     refused(Hand(amounts=forth, reverses=undone.pk).write, "inverts_its_entry")
 
 
+def test_closed_books_take_no_entry(held: Entry) -> None:
+    for day in ("2020-01-31", "2019-12-31"):
+        refused(Hand(effective_on=day).write, "closed_books")
+    Hand(effective_on="2020-02-01").write()
+
+
+def test_a_day_is_closed_once_and_in_order_by_two(held: Entry) -> None:
+    row = "INSERT INTO ledger_closing (owner, through, checkpoint_id, closed_at, closed_by, reviewed_by) VALUES"
+    refused(lambda: run(f"{row} ('alpha', '2019-12-31', 1, '2040-01-01', 'a', 'b')"), "in_order")
+    refused(lambda: run(f"{row} ('alpha', '2020-03-31', 1, '2040-01-01', 'a', 'a')"), "ledger_closing_needs_two")
+    refused(lambda: run(f"{row} ('alpha', '2020-03-31', 9, '2040-01-01', 'a', 'b')"), "(?i)foreign key")
+
+
+def test_checkpoints_follow_each_other(held: Entry) -> None:
+    row = "INSERT INTO ledger_checkpoint (no, at, lines, previous, hash) VALUES"
+    for no in (0, 3):
+        refused(partial(run, f"{row} ({no}, '2040-01-01', 1, %s, %s)", HASH, HASH), "no_gap|ledger_checkpoint_number")
+    refused(lambda: run(f"{row} (2, '2040-01-01', 1, %s, %s)", HASH, HASH), "no_gap")
+
+
 def test_keys_are_unique(held: Entry) -> None:
     def same_key() -> None:
         hand = Hand(header=False)
         hand.write()
         at = connection.ops.adapt_datetimefield_value(AT)
-        run(HEADER, db_uuid(hand.id), "deposit:1", at, 2, None, None)
+        run(HEADER, db_uuid(hand.id), "deposit:1", hand.effective_on, at, 2, None, None)
 
     refused(same_key, "ledger_entry_key|key is taken")
 
@@ -264,6 +303,7 @@ def test_keys_are_unique(held: Entry) -> None:
         ("seq = seq + 1", "follows_lines"),
         ("seq = 1, settled = 10000, held = 0", "follows_lines"),
         ("last_at = '2040-01-01'", "follows_lines"),
+        ("head = ''", "follows_lines"),
         ("floor = -100000", "fixed_floor"),
         ("floor = NULL", "fixed_floor"),
     ],
@@ -294,7 +334,7 @@ def test_a_removed_guard_is_missed() -> None:
 def test_guards_can_be_removed_and_installed_again(held: Entry) -> None:
     connection.check_constraints()
     guards.remove(connection)
-    assert len(guards.missing(connection)) == 15
+    assert len(guards.missing(connection)) == 26
     guards.install(connection)
     refused(lambda: run("DELETE FROM ledger_line"), "append-only")
 

@@ -10,10 +10,12 @@ from django.db.models import Sum
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from ledger.checkpoints import checkpoint
 from ledger.errors import BelowFloor, HoldEnded, NotReversible, UnknownHold
 from ledger.models import Balance, Entry, Line
 from ledger.queries import balance, iter_statement, open_holds, trial_balance
 from ledger.services import Posted, credit, debit, hold, note, post, release, reverse, settle
+from ledger.verifying import verify
 from tests.ledger.conftest import deposit, open_books, usd
 
 pytestmark = pytest.mark.django_db
@@ -109,6 +111,8 @@ def assert_true_to(naive: Naive) -> None:
         if lines:
             assert (lines[-1].settled_after, lines[-1].held_after) == (row.settled, row.held)
     assert Line.objects.aggregate(total=Sum("amount"))["total"] in (None, 0)
+    checkpoint()
+    assert verify().findings == []
     connection.check_constraints()
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ledger.money import MAX_MINOR, Money, exponent, format_amount, parse_amount, plain_amount
+from ledger.money import MAX_MINOR, Money, decimal_amount, exponent, format_amount, parse_amount
 
 
 @pytest.mark.parametrize(
@@ -60,17 +62,17 @@ def test_what_is_no_currency_code_is_refused(code: str) -> None:
 
 def test_both_forms_of_an_amount() -> None:
     assert format_amount(-123_450, "USD") == "\u22121,234.50"
-    assert plain_amount(-123_450, "USD") == "-1234.50"
+    assert decimal_amount(-123_450, "USD") == Decimal("-1234.50")
     assert format_amount(5, "USD") == "0.05"
     assert format_amount(1_234, "JPY") == "1,234"
-    assert plain_amount(1_234, "KWD") == "1.234"
+    assert str(decimal_amount(1_234, "KWD")) == "1.234"
     assert str(Money(123_450, "USD")) == "1,234.50 USD"
 
 
 @given(st.integers(-MAX_MINOR, MAX_MINOR), st.sampled_from(["USD", "JPY", "KWD"]))
 def test_every_written_amount_reads_back(minor: int, currency: str) -> None:
     assert parse_amount(format_amount(minor, currency), currency) == minor
-    assert parse_amount(plain_amount(minor, currency), currency) == minor
+    assert parse_amount(str(decimal_amount(minor, currency)), currency) == minor
 
 
 def test_currencies_are_never_added_together() -> None:
