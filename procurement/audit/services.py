@@ -6,9 +6,11 @@ from typing import Any
 
 from django.db import models
 
+from procurement.audit.chain import event_bytes
 from procurement.audit.events import EVENTS
 from procurement.audit.models import AuditEvent
 from procurement.staff.models import User
+from procurement.vault import Purpose, authenticate
 from procurement.web.request_id import current_request_id
 
 
@@ -24,7 +26,7 @@ def record(
     if action not in EVENTS:
         raise ValueError(f"{action} is not listed in procurement/audit/events.py")
     kind, pk = subject_of(subject)
-    return AuditEvent.objects.create(
+    event = AuditEvent(
         action=action,
         actor=by,
         actor_name=str(by) if by else "System",
@@ -36,3 +38,6 @@ def record(
         facts=facts,
         request_id=current_request_id(),
     )
+    event.mac = authenticate(event_bytes(event), purpose=Purpose.AUDIT_MAC)
+    event.save(force_insert=True)
+    return event

@@ -8,6 +8,7 @@ from django.db.models import Q, QuerySet
 from django.http import HttpResponseBase
 from django.views.decorators.http import require_GET
 
+from procurement.audit.chain import head
 from procurement.audit.models import AuditEvent
 from procurement.audit.queries import sentence_of
 from procurement.audit.services import record
@@ -25,6 +26,10 @@ GROUPS = [
     ("claim", "Claims"),
     ("mapping", "Mappings"),
     ("account", "Supplier accounts"),
+    ("statement", "Terms"),
+    ("question", "Buyer's questions"),
+    ("price_list", "Price lists"),
+    ("access", "API access"),
     ("deposit", "Deposits"),
     ("export", "Exports"),
     ("user", "People"),
@@ -49,9 +54,9 @@ EVENTS_LIST: ListSpec[AuditEvent] = ListSpec(
     sorts={"time": ["id"]},
     default_sort="-time",
     tabs=[
-        Tab("all", "All", lambda rows: rows),
-        Tab("reveals", "Reveals", lambda rows: rows.filter(action__startswith="code.reveal")),
-        Tab("exports", "Exports", lambda rows: rows.filter(action="export.made")),
+        Tab("all", "All"),
+        Tab("reveals", "Reveals", Q(action__startswith="code.reveal")),
+        Tab("exports", "Exports", Q(action="export.made")),
     ],
     filters=[
         Filter("q", "Search", containing, kind="text", placeholder="Object or reason"),
@@ -86,4 +91,6 @@ def event_list(request: Request) -> HttpResponseBase:
     def on_export(filters: str, count: int) -> None:
         record("export.made", by=request.user, subject=request.user, what=f"audit events ({filters})", rows=count)
 
-    return list_page(request, EVENTS_LIST, AuditEvent.objects.all(), "audit/event_list.html", on_export=on_export)
+    return list_page(
+        request, EVENTS_LIST, AuditEvent.objects.all(), "audit/event_list.html", {"head": head()}, on_export=on_export
+    )

@@ -1,9 +1,10 @@
 """Sealed values: codes, keys and secrets are encrypted here and nowhere else. Knows no order and no supplier."""
 
+from procurement.vault.columns import sealed_column
 from procurement.vault.envelope import Context, SealBroken
 from procurement.vault.keyring import KeyUnavailable, verify_master_key
 from procurement.vault.purposes import Purpose
-from procurement.vault.sealing import blind_index, last4, normalise_code, open_sealed, seal
+from procurement.vault.sealing import authenticate, blind_index, is_authentic, last4, normalise_code, open_sealed, seal
 from procurement.vault.secret import Secret
 
 __all__ = [
@@ -12,10 +13,13 @@ __all__ = [
     "Purpose",
     "SealBroken",
     "Secret",
+    "authenticate",
     "blind_index",
+    "is_authentic",
     "last4",
     "normalise_code",
     "open_sealed",
     "seal",
+    "sealed_column",
     "verify_master_key",
 ]

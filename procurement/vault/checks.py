@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from typing import Any
 
@@ -23,3 +24,16 @@ def check_master_key(databases: Sequence[str] | None = None, **kwargs: Any) -> l
     except DomainError as error:
         return [Error(error.sentence, id="vault.E001")]
     return []
+
+
+def stop_with_a_wrong_key() -> None:
+    """End a process that is starting when its master key opens nothing: better none than one that fails at each code.
+
+    A database that is away or empty is no reason: the process waits for it.
+    """
+    try:
+        verify_master_key()
+    except DatabaseError:
+        return
+    except DomainError as error:
+        sys.exit(f"Not started: {error.sentence}")

@@ -10,14 +10,12 @@ import os
 import struct
 from dataclasses import dataclass
 
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-
 from procurement.errors import Unavailable
+from procurement.vault import primitives
+from procurement.vault.primitives import NONCE_BYTES, TAG_BYTES
 
 HEADER = struct.Struct(">cBBI")
 MAGIC, FORMAT, AES_256_GCM = b"G", 1, 1
-NONCE_BYTES, TAG_BYTES = 12, 16
 OVERHEAD = HEADER.size + NONCE_BYTES + TAG_BYTES
 LARGEST = 8 * 1024 * 1024
 CONTEXT_LABEL = "gc-aad-1"
@@ -58,7 +56,7 @@ def encrypt(plain: bytes, *, key: bytes, key_id: int, fields: tuple[str, ...]) -
         raise ValueError("The value is too large to be sealed.")
     header = HEADER.pack(MAGIC, FORMAT, AES_256_GCM, key_id)
     nonce = os.urandom(NONCE_BYTES)
-    return header + nonce + AESGCM(key).encrypt(nonce, plain, header + length_prefixed(*fields))
+    return header + nonce + primitives.encrypt(plain, key=key, nonce=nonce, aad=header + length_prefixed(*fields))
 
 
 def key_id_of(blob: bytes) -> int:
@@ -75,7 +73,8 @@ def decrypt(blob: bytes, *, key: bytes, fields: tuple[str, ...]) -> bytes:
     """Open `blob`; SealBroken when a bit of it, its header or its context differs."""
     key_id_of(blob)
     header, nonce = blob[: HEADER.size], blob[HEADER.size : HEADER.size + NONCE_BYTES]
+    ciphertext, aad = blob[HEADER.size + NONCE_BYTES :], header + length_prefixed(*fields)
     try:
-        return AESGCM(key).decrypt(nonce, blob[HEADER.size + NONCE_BYTES :], header + length_prefixed(*fields))
-    except InvalidTag:
+        return primitives.decrypt(ciphertext, key=key, nonce=nonce, aad=aad)
+    except primitives.NotAuthentic:
         raise SealBroken("it was changed, or belongs to another record") from None

@@ -4,31 +4,31 @@ from __future__ import annotations
 
 import base64
 import binascii
-import hmac
 import os
 import secrets
 import stat
 import threading
-from hashlib import sha256
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from django.apps import apps
 from django.conf import settings
 from django.db import IntegrityError, transaction
+from django.utils import timezone
 
-from procurement.errors import Unavailable
-from procurement.vault.envelope import NONCE_BYTES, SealBroken, length_prefixed
+from procurement.errors import Refused, Unavailable
+from procurement.vault import primitives
+from procurement.vault.envelope import SealBroken, length_prefixed
+from procurement.vault.primitives import KEY_BYTES, NONCE_BYTES
 from procurement.vault.purposes import Purpose
 
 if TYPE_CHECKING:
     from procurement.vault.models import CryptoKey
 
-KEY_BYTES = 32
+ACTIVE, DECRYPT_ONLY = "active", "decrypt_only"
+# Seconds after which every process has noticed that another key seals.
+TAKEN_UP_AFTER = 60.0
 
 
 class KeyUnavailable(Unavailable):
@@ -41,7 +41,8 @@ class _Ring:
     def __init__(self) -> None:
         self.lock = threading.Lock()
         self.by_id: dict[int, bytes] = {}
-        self.active: dict[str, int] = {}
+        # The key that seals, and until when that is believed without asking.
+        self.active: dict[str, tuple[int, float]] = {}
         # A key whose transaction may still roll back is not remembered: what it sealed elsewhere would be lost.
         self.uncommitted: set[int] = set()
 
@@ -89,14 +90,9 @@ def master_key() -> bytes:
     return key
 
 
-def derive(key: bytes, *, salt: bytes, info: str) -> bytes:
-    """A working key by HKDF-SHA256, so that no key is used for two things."""
-    return HKDF(algorithm=SHA256(), length=KEY_BYTES, salt=salt, info=info.encode()).derive(key)
-
-
 def check_value(key: bytes) -> str:
     """Sixteen hex digits that name a master key without giving anything of it away."""
-    return hmac.new(derive(key, salt=b"", info="countersign/1/kcv"), b"kcv", sha256).hexdigest()[:16]
+    return primitives.mac(b"kcv", key=primitives.derive(key, salt=b"", info=b"countersign/1/kcv")).hex()[:16]
 
 
 def _wrap_fields(row: CryptoKey) -> bytes:
@@ -106,18 +102,19 @@ def _wrap_fields(row: CryptoKey) -> bytes:
 def _wrap(row: CryptoKey, dek: bytes) -> None:
     key, nonce = master_key(), os.urandom(NONCE_BYTES)
     row.kcv = check_value(key)
-    row.wrapped_dek = nonce + AESGCM(key).encrypt(nonce, dek, _wrap_fields(row))
+    row.wrapped_dek = nonce + primitives.encrypt(dek, key=key, nonce=nonce, aad=_wrap_fields(row))
 
 
 def _unwrap(row: CryptoKey) -> bytes:
     key, wrapped = master_key(), bytes(row.wrapped_dek)
-    if not hmac.compare_digest(row.kcv, check_value(key)):
+    if row.kcv != check_value(key):
         raise KeyUnavailable(
             "The master key is not the one that the stored keys were wrapped with. Nothing was sealed or opened."
         )
     try:
-        return AESGCM(key).decrypt(wrapped[:NONCE_BYTES], wrapped[NONCE_BYTES:], _wrap_fields(row))
-    except InvalidTag:
+        nonce, ciphertext = wrapped[:NONCE_BYTES], wrapped[NONCE_BYTES:]
+        return primitives.decrypt(ciphertext, key=key, nonce=nonce, aad=_wrap_fields(row))
+    except primitives.NotAuthentic:
         raise SealBroken("its key was changed") from None
 
 
@@ -129,23 +126,29 @@ def _remember(row: CryptoKey, dek: bytes) -> bytes:
     with _ring.lock:
         if row.pk not in _ring.uncommitted:
             _ring.by_id[row.pk] = dek
-            if row.status == "active":
-                _ring.active[row.purpose] = row.pk
+            if row.status == ACTIVE:
+                _ring.active[row.purpose] = (row.pk, time.monotonic() + TAKEN_UP_AFTER)
     return dek
+
+
+def _insert(purpose: Purpose, version: int) -> CryptoKey:
+    """A new random key; not remembered before it is committed."""
+    row = _keys()(id=secrets.randbelow(2**32 - 1) + 1, purpose=purpose.value, version=version)
+    _wrap(row, secrets.token_bytes(KEY_BYTES))
+    row.save(force_insert=True)
+    with _ring.lock:
+        _ring.uncommitted.add(row.pk)
+    transaction.on_commit(lambda: _ring.uncommitted.discard(row.pk))
+    return row
 
 
 def _create(purpose: Purpose) -> None:
     """Make the first key of a purpose; harmless when another process was faster."""
-    row = _keys()(id=secrets.randbelow(2**32 - 1) + 1, purpose=purpose.value, version=1)
-    _wrap(row, secrets.token_bytes(KEY_BYTES))
     try:
         with transaction.atomic():
-            row.save(force_insert=True)
+            _insert(purpose, 1)
     except IntegrityError:
         return
-    with _ring.lock:
-        _ring.uncommitted.add(row.pk)
-    transaction.on_commit(lambda: _ring.uncommitted.discard(row.pk))
 
 
 def verify_master_key() -> None:
@@ -155,7 +158,7 @@ def verify_master_key() -> None:
 
 
 def _ensure_first(purpose: Purpose) -> CryptoKey:
-    rows = _keys().objects.filter(purpose=purpose.value, status="active")
+    rows = _keys().objects.filter(purpose=purpose.value, status=ACTIVE)
     row = rows.first()
     for _ in range(3):
         if row is not None:
@@ -165,11 +168,24 @@ def _ensure_first(purpose: Purpose) -> CryptoKey:
     raise KeyUnavailable("No sealing key could be made. Nothing was sealed; try again.")
 
 
+def replace_key(purpose: Purpose) -> CryptoKey:
+    """Make a new key the one that seals; the one before opens what it sealed. All processes seal with it after `TAKEN_UP_AFTER`."""
+    try:
+        with transaction.atomic():
+            before = _ensure_first(purpose)
+            _keys().objects.filter(pk=before.pk).update(status=DECRYPT_ONLY, retired_at=timezone.now())
+            row = _insert(purpose, before.version + 1)
+    except IntegrityError:
+        raise Refused(f"Somebody else replaced the {purpose.value} key just now. Nothing was changed by you.") from None
+    forget()
+    return row
+
+
 def active_key(purpose: Purpose) -> tuple[int, bytes]:
     """The key that seals new values of a purpose, as (id, 32 bytes); made at first use."""
-    key_id = _ring.active.get(purpose.value)
-    dek = _ring.by_id.get(key_id) if key_id else None
-    if key_id and dek:
+    key_id, until = _ring.active.get(purpose.value, (0, 0.0))
+    dek = _ring.by_id.get(key_id)
+    if dek and time.monotonic() < until:
         return key_id, dek
     row = _ensure_first(purpose)
     return row.pk, _remember(row, _unwrap(row))
@@ -187,4 +203,5 @@ def key_by_id(key_id: int, purpose: Purpose) -> bytes:
 
 
 def working_key(dek: bytes, *, key_id: int, purpose: Purpose, use: str) -> bytes:
-    return derive(dek, salt=key_id.to_bytes(4, "big"), info=f"countersign/1/{purpose.value}/{use}")
+    info = f"countersign/1/{purpose.value}/{use}".encode()
+    return primitives.derive(dek, salt=key_id.to_bytes(4, "big"), info=info)

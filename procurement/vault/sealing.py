@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import hmac
 import unicodedata
-from hashlib import sha256
 
-from procurement.vault import keyring
-from procurement.vault.envelope import Context, decrypt, encrypt, key_id_of, length_prefixed
+from procurement.faultpoints import faultpoint
+from procurement.vault import keyring, primitives
+from procurement.vault.envelope import Context, SealBroken, decrypt, encrypt, key_id_of, length_prefixed
 from procurement.vault.purposes import Purpose
 from procurement.vault.secret import Secret
 
@@ -25,6 +24,7 @@ def _bytes(plain: str | bytes | Secret) -> bytes:
 def seal(plain: str | bytes | Secret, *, purpose: Purpose | str, context: Context) -> bytes:
     """Encrypt `plain` for one place. Raises KeyUnavailable without a master key."""
     purpose = Purpose(purpose)
+    faultpoint(f"vault.seal.{purpose.value}")
     key_id, dek = keyring.active_key(purpose)
     key = keyring.working_key(dek, key_id=key_id, purpose=purpose, use="seal")
     return encrypt(_bytes(plain), key=key, key_id=key_id, fields=context.fields(purpose.value))
@@ -56,4 +56,25 @@ def blind_index(code: str | Secret) -> bytes:
     """32 bytes that are equal exactly for equal codes, and cannot be computed without the key."""
     key_id, dek = keyring.active_key(Purpose.BIDX)
     key = keyring.working_key(dek, key_id=key_id, purpose=Purpose.BIDX, use="index")
-    return hmac.new(key, length_prefixed("code", normalise_code(code)), sha256).digest()
+    return primitives.mac(length_prefixed("code", normalise_code(code)), key=key)
+
+
+def authenticate(message: bytes, *, purpose: Purpose) -> bytes:
+    """36 bytes that nobody without the key can make for `message`: the key's id, and an HMAC-SHA256."""
+    key_id, dek = keyring.active_key(purpose)
+    return key_id.to_bytes(4, "big") + _mac(message, key_id, dek, purpose)
+
+
+def is_authentic(tag: bytes | memoryview, message: bytes, *, purpose: Purpose) -> bool:
+    """Whether `authenticate` made `tag` for this message and purpose, with a key that still exists."""
+    key_id, mac = int.from_bytes(bytes(tag[:4]), "big"), bytes(tag[4:])
+    try:
+        dek = keyring.key_by_id(key_id, purpose)
+    except SealBroken:
+        return False
+    return primitives.same(mac, _mac(message, key_id, dek, purpose))
+
+
+def _mac(message: bytes, key_id: int, dek: bytes, purpose: Purpose) -> bytes:
+    key = keyring.working_key(dek, key_id=key_id, purpose=purpose, use="mac")
+    return primitives.mac(message, key=key)
