@@ -19,7 +19,17 @@ from django.conf import settings
 from procurement.work import broker, stopping
 
 TICK_SECONDS = 2.0
-HARD_LIMIT_SECONDS = 75  # below the lease of 90 s: a killed handler's row is taken again only after it is surely dead
+# A broker that vanishes without a word is noticed by the answer it owes, not by the hours TCP allows by itself.
+REDIS_OPTIONS = {
+    "visibility_timeout": 3600,
+    "socket_connect_timeout": 5,
+    "socket_timeout": 30,
+    "socket_keepalive": True,
+    "health_check_interval": 10,
+}
+# Below the lease of 90 s. Holds with processes (-P prefork); no pool of threads can end a thread, so there every wait
+# has an end of its own (docs/operations.md), and the lease and the fence answer for the rest.
+HARD_LIMIT_SECONDS = 75
 
 
 def broker_settings() -> dict[str, Any]:
@@ -27,7 +37,7 @@ def broker_settings() -> dict[str, Any]:
     if settings.BROKER_URL:
         return {
             "broker_url": settings.BROKER_URL,
-            "broker_transport_options": {"visibility_timeout": 3600} if settings.BROKER_URL.startswith("redis") else {},
+            "broker_transport_options": REDIS_OPTIONS if settings.BROKER_URL.startswith("redis") else {},
             # One message at a time: a worker busy with a slow supplier hoards none.
             "worker_prefetch_multiplier": 1,
         }
@@ -44,7 +54,7 @@ app = Celery("procurement")
 app.conf.update(
     **broker_settings(),
     imports=["procurement.work.tasks"],
-    task_default_queue="countersign",
+    task_default_queue=settings.QUEUE,
     task_serializer="json",
     accept_content=["json"],
     task_ignore_result=True,
@@ -54,6 +64,8 @@ app.conf.update(
     # Retries belong to the rows: a failed ring is dropped, the sweep is two seconds away.
     task_publish_retry=False,
     broker_connection_retry_on_startup=True,
+    # Celery gives up after a hundred tries by default, and an outage may be longer.
+    broker_connection_max_retries=None,
     worker_cancel_long_running_tasks_on_connection_loss=False,
     worker_enable_remote_control=False,
     worker_send_task_events=False,
@@ -63,7 +75,14 @@ app.conf.update(
             "task": "work.tick",
             "schedule": TICK_SECONDS,
             # A worker that was away meets one tick, not thousands.
-            "options": {"expires": 10, "expiration": 10},
+            # The scheduler keeps one connection, and makes a new one for a dead one only where it may try again:
+            # without that it fails at every tick for the rest of its life once the broker was away.
+            "options": {
+                "expires": 10,
+                "expiration": 10,
+                "retry": True,
+                "retry_policy": {"max_retries": 1, "interval_start": 0},
+            },
         }
     },
 )

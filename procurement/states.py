@@ -10,6 +10,7 @@ from django.db import models, transaction
 
 from procurement.audit.services import record
 from procurement.errors import Refused, StaleState
+from procurement.faultpoints import faultpoint
 from procurement.staff.models import User
 
 
@@ -40,10 +41,10 @@ class Machine:
     statuses: Mapping[str, Status]
     moves: tuple[Move, ...]
 
-    def move(self, source: str, target: str) -> Move:
-        """The step from `source` to `target`; Refused if the table does not list it."""
+    def move(self, source: str, target: str, event: str = "") -> Move:
+        """The step from `source` to `target`, of several the one with `event`; Refused if the table does not list it."""
         for move in self.moves:
-            if (move.source, move.target) == (source, target):
+            if (move.source, move.target) == (source, target) and event in ("", move.event):
                 return move
         now, wanted = self.statuses[source].label, self.statuses[target].label
         raise Refused(f"This {self.name} is “{now}” and cannot become “{wanted}”. Nothing was changed.")
@@ -62,16 +63,19 @@ def transition(
     machine: Machine,
     reason: str = "",
     source: str = "",
+    event: str = "",
     facts: Mapping[str, Any] | None = None,
     **changes: Any,
 ) -> None:
     """Move `obj` to state `to`, writing `changes` and the audit row with it; the only writer of a `state` column.
 
     The UPDATE names the state and version the caller read, so of two callers one wins and the other gets StaleState,
-    on SQLite as on PostgreSQL. Raises Refused for a step the machine does not list.
+    on SQLite as on PostgreSQL. Raises Refused for a step the machine does not list. `event` tells two causes of one step apart.
     """
-    move = machine.move(obj.state, to)
+    move = machine.move(obj.state, to, event)
     model: type[models.Model] = type(obj)
+    point = f"{machine.name}.{obj.state}-{to}"
+    faultpoint(f"{point}.before")
     with transaction.atomic():
         moved = model._default_manager.filter(pk=obj.pk, state=obj.state, version=obj.version).update(
             state=to, version=obj.version + 1, **changes
@@ -93,3 +97,4 @@ def transition(
             to_state=to,
             **(facts or {}),
         )
+    faultpoint(f"{point}.after")

@@ -7,8 +7,9 @@ from django.http import HttpRequest, JsonResponse, UnreadablePostError
 from django.views.decorators.csrf import csrf_exempt
 
 from procurement.suppliers.models import SupplierAccount
-from procurement.suppliers.receiving import LARGEST, receive, refuse_unread
+from procurement.suppliers.receiving import LARGEST, note_turned_away, receive, refuse_unread
 from procurement.suppliers.states import BAD_SIGNATURE, TOO_OLD
+from procurement.suppliers.throttle import may_come
 
 REFUSED_STATUS = {BAD_SIGNATURE: 401, TOO_OLD: 401}
 
@@ -16,6 +17,9 @@ REFUSED_STATUS = {BAD_SIGNATURE: 401, TOO_OLD: 401}
 def answer(status: int) -> JsonResponse:
     response = JsonResponse({"taken": status == 200}, status=status)
     response["Cache-Control"] = "no-store"
+    # Django would write a line with the whole address for each refusal: a stranger could fill the log, and the address
+    # is half a secret. What was refused stands in the webhook log and its counters.
+    response._has_been_logged = True  # type: ignore[attr-defined]
     return response
 
 
@@ -34,12 +38,18 @@ def refused_unread(request: HttpRequest) -> tuple[int, str, int] | None:
 @csrf_exempt
 @login_not_required
 def hook(request: HttpRequest, slug: str) -> JsonResponse:
-    """Take one webhook message; nothing but keeping it happens before the answer (R46-R51)."""
+    """Take one webhook message; nothing but keeping it happens before the answer (R46-R51).
+
+    The order is: address, rate, size and type, signature over the bytes as they came, time, content, one row. Whatever
+    is refused at an address gets the same body and costs the same: one HMAC for each secret and one row or counter.
+    """
     if request.method != "POST":
         return answer(405)
     account = SupplierAccount.objects.filter(hook_slug=slug).first()
-    if account is None:
-        return answer(404)
+    free = may_come(request, account.pk if account else None)
+    note_turned_away()
+    if account is None or not free:
+        return answer(404 if free else 429)
     refusal = refused_unread(request)
     if refusal:
         status, why, size = refusal
@@ -50,3 +60,6 @@ def hook(request: HttpRequest, slug: str) -> JsonResponse:
     except UnreadablePostError:
         return answer(400)
     return answer(REFUSED_STATUS.get(receive(account, raw, request.headers), 200))
+
+
+hook.takes_bytes = True  # type: ignore[attr-defined]

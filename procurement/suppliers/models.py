@@ -7,12 +7,15 @@ import uuid
 from datetime import UTC, datetime
 from urllib.parse import urlsplit
 
+from django.conf import settings
 from django.db import models
 from django.utils import timezone
 
 from procurement.states import Status
 from procurement.suppliers.states import ACCOUNT, BEING_HANDLED, KEY_REFUSED, LIVE, WEBHOOK_RESULTS
+from procurement.suppliers.words import in_words, tier_in_words
 from procurement.vault import Context, Purpose, Secret, open_sealed
+from procurement.web.subjects import SubjectLink
 
 ALPHA, PSNB2B = "alpha", "psnb2b"
 DIALECTS = ((ALPHA, "Alpha PSN"), (PSNB2B, "PSN:B2B"))
@@ -41,15 +44,25 @@ class SupplierAccount(models.Model):
     paused_reason = models.CharField(max_length=300, blank=True)
     blocked_until = models.DateTimeField(null=True)
     failures_in_row = models.PositiveIntegerField(default=0)
+    # While it is down: balance readings tried so far, and when the next may be.
+    probes = models.PositiveSmallIntegerField(default=0)
+    probe_at = models.DateTimeField(null=True)
 
     settings = models.JSONField(default=dict)
     webhook_scheme = models.JSONField(default=dict)
     hook_slug = models.CharField(max_length=40, unique=True, default=new_hook_slug)
     hook_registration = models.CharField(max_length=200, blank=True)
+    # While a calibration gathers deliveries; on the account, so that a message need not ask for it.
+    capture_until = models.DateTimeField(null=True)
 
     api_key_sealed = models.BinaryField(default=b"")
     api_key_last4 = models.CharField(max_length=4, blank=True)
     api_key_set_at = models.DateTimeField(null=True)
+    # A tested key held beside the present one, sealed as the API key it becomes at `next_key_from` (R102).
+    next_key_sealed = models.BinaryField(default=b"")
+    next_key_last4 = models.CharField(max_length=4, blank=True)
+    next_key_set_at = models.DateTimeField(null=True)
+    next_key_from = models.DateTimeField(null=True)
     webhook_secret_sealed = models.BinaryField(default=b"")
     webhook_secret_last4 = models.CharField(max_length=4, blank=True)
     webhook_secret_set_at = models.DateTimeField(null=True)
@@ -62,6 +75,12 @@ class SupplierAccount(models.Model):
         ordering = ("name", "code")
         constraints = [
             models.CheckConstraint(condition=models.Q(state__in=list(ACCOUNT.statuses)), name="account_state_is_known"),
+            # A key without a time would never be used, and a time without a key would leave the account without any.
+            models.CheckConstraint(
+                condition=models.Q(next_key_last4="", next_key_from__isnull=True)
+                | (~models.Q(next_key_last4="") & models.Q(next_key_from__isnull=False)),
+                name="next_key_has_its_time",
+            ),
         ]
 
     def __str__(self) -> str:
@@ -87,6 +106,10 @@ class SupplierAccount(models.Model):
     def host(self) -> str:
         return urlsplit(self.base_url).netloc
 
+    def sealed_key(self, now: datetime) -> bytes:
+        """The API key to call with at `now`: the held one from its time on, whether or not anybody moved it yet (R102)."""
+        return bytes(self.next_key_sealed if self.next_key_from and now >= self.next_key_from else self.api_key_sealed)
+
     def context(self, column: str) -> Context:
         """Where a credential is sealed to: this account at this host; a changed address voids the key (R103)."""
         return Context("supplier_account", column, str(self.pk), supplier=f"{self.dialect}@{self.host}")
@@ -106,7 +129,7 @@ class SupplierAccount(models.Model):
 
 
 class BalanceSnapshot(models.Model):
-    """What a supplier said our balance was, in minor units; rows are added, never changed."""
+    """What a supplier said our balance was, in minor units; rows are added, never changed, and thinned when old."""
 
     account = models.ForeignKey(SupplierAccount, on_delete=models.PROTECT, related_name="snapshots")
     currency = models.CharField(max_length=3)
@@ -125,6 +148,10 @@ class BalanceSnapshot(models.Model):
 
     def __str__(self) -> str:
         return f"{self.account} {self.currency} at {self.taken_at:%Y-%m-%d %H:%M}"
+
+    @property
+    def tier(self) -> str:
+        return tier_in_words(self.tier_name, self.tier_discount_bp)
 
 
 class Exchange(models.Model):
@@ -145,10 +172,14 @@ class Exchange(models.Model):
     status = models.PositiveSmallIntegerField(null=True)
     remaining_calls = models.PositiveIntegerField(null=True)
     retry_after = models.CharField(max_length=60, blank=True)
+    # The same thing was asked for before: such calls must stay few, or an outage is made worse.
+    repeated = models.BooleanField(default=False)
     outcome = models.CharField(max_length=20, default="under way")
     error_class = models.CharField(max_length=60, blank=True)
     request_body = models.TextField(blank=True)
     response_body = models.TextField(blank=True)
+    # What the call was for, as people call it; put there by the queries of pages.
+    subject: SubjectLink | None = None
 
     class Meta:
         indexes = [
@@ -163,7 +194,18 @@ class Exchange(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.purpose} {self.status or self.error_class or self.outcome}"
+        return f"{self.purpose} {self.answer_words}"
+
+    @property
+    def answer_words(self) -> str:
+        """The status, or why there is none; the error's own name stands with the evidence only."""
+        if self.status is not None:
+            return str(self.status)
+        return self.error_words or self.outcome
+
+    @property
+    def error_words(self) -> str:
+        return in_words(self.error_class) if self.error_class else ""
 
 
 class WebhookEvent(models.Model):
@@ -185,6 +227,8 @@ class WebhookEvent(models.Model):
     body_sealed = models.BinaryField(default=b"")
     body_sha256 = models.CharField(max_length=64)
     size = models.PositiveIntegerField()
+    # Which secret made the signature: "present secret" or "previous secret"; empty for a message not proven.
+    signed_by = models.CharField(max_length=20, blank=True)
     duplicates = models.PositiveIntegerField(default=0)
     last_duplicate_at = models.DateTimeField(null=True)
     applied_at = models.DateTimeField(null=True)
@@ -219,6 +263,8 @@ class RefusedCount(models.Model):
     account = models.ForeignKey(SupplierAccount, on_delete=models.PROTECT, related_name="+")
     day = models.DateField()
     count = models.PositiveIntegerField(default=0)
+    # Came too fast and was not looked at; never a row.
+    throttled = models.PositiveIntegerField(default=0)
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["account", "day"], name="one_refused_count_a_day")]
@@ -227,18 +273,75 @@ class RefusedCount(models.Model):
         return f"{self.account} {self.day}: {self.count}"
 
 
+class WebhookCalibration(models.Model):
+    """One search for an account's webhook scheme: who began it, what was proposed, who decided, and how it ended."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    account = models.ForeignKey(SupplierAccount, on_delete=models.PROTECT, related_name="calibrations")
+    started_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
+    started_at = models.DateTimeField(default=timezone.now)
+    # Empty: messages are taken as unverified hints. Null: nothing is proposed yet.
+    proposal = models.JSONField(null=True)
+    proof = models.CharField(max_length=300, blank=True)
+    proposed_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="+")
+    proposed_at = models.DateTimeField(null=True)
+    decided_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="+")
+    ended_at = models.DateTimeField(null=True)
+    pinned = models.BooleanField(default=False)
+
+    class Meta:
+        indexes = [models.Index(fields=["account", "-started_at"], name="calibrations_by_account")]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["account"], condition=models.Q(ended_at__isnull=True), name="one_open_calibration"
+            ),
+            models.CheckConstraint(
+                condition=models.Q(pinned=False) | ~models.Q(decided_by=models.F("proposed_by")),
+                name="scheme_pinned_by_two_people",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"Calibration of {self.account}"
+
+
+class CapturedDelivery(models.Model):
+    """One message kept whole while a calibration runs: headers, signature and body, sealed; gone when it ends."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    calibration = models.ForeignKey(WebhookCalibration, on_delete=models.CASCADE, related_name="deliveries")
+    received_at = models.DateTimeField(default=timezone.now)
+    sealed = models.BinaryField()
+    size = models.PositiveIntegerField()
+
+    class Meta:
+        ordering = ("received_at", "pk")
+
+    def __str__(self) -> str:
+        return f"{self.size} bytes at {self.received_at:%Y-%m-%d %H:%M}"
+
+    def context(self) -> Context:
+        return Context("captured_delivery", "message", str(self.pk), supplier=str(self.calibration_id))
+
+
 LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
 
 
-class RateBucket(models.Model):
-    """One shared rate limit of an account: `tat` is the time from which the next call is in step (GCRA)."""
+class CallPlace(models.Model):
+    """One place of a limit of an account: a call holds it, and for a whole window after its end nobody else may."""
 
     account = models.ForeignKey(SupplierAccount, on_delete=models.CASCADE, related_name="+")
     name = models.CharField(max_length=20)
-    tat = models.DateTimeField(default=LONG_AGO)
+    number = models.PositiveSmallIntegerField()
+    free_at = models.DateTimeField(default=LONG_AGO)
+    # While a call is under way `free_at` supposes the longest; its end brings it forward.
+    in_call = models.BooleanField(default=False)
 
     class Meta:
-        constraints = [models.UniqueConstraint(fields=["account", "name"], name="one_bucket_for_each_limit")]
+        constraints = [
+            # A place counted twice would be one call too many.
+            models.UniqueConstraint(fields=["account", "name", "number"], name="one_row_for_each_place"),
+        ]
 
     def __str__(self) -> str:
-        return f"{self.account} {self.name}"
+        return f"{self.account} {self.name} {self.number}"

@@ -5,27 +5,39 @@ from __future__ import annotations
 import uuid
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
 from urllib.parse import urljoin
 
 from django.conf import settings
-from django.db.models import Count, Q, QuerySet
+from django.db.models import Count, Max, Q, QuerySet
 from django.urls import reverse
 from django.utils import timezone
 
-from ledger.money import exponent
-from procurement.states import Status
-from procurement.suppliers.budget import Use, use_of
 from procurement.suppliers.clients.redaction import readable
-from procurement.suppliers.models import BalanceSnapshot, Exchange, RefusedCount, SupplierAccount, WebhookEvent
-from procurement.suppliers.states import BEING_HANDLED, ORDER_NOT_FOUND, REFUSED_RESULTS
+from procurement.suppliers.models import (
+    BalanceSnapshot,
+    Exchange,
+    RefusedCount,
+    SupplierAccount,
+    WebhookEvent,
+)
+from procurement.suppliers.standing import Standing, standing_of
+from procurement.suppliers.states import BEING_HANDLED, NOT_PROVEN, ORDER_NOT_FOUND
 from procurement.vault import Purpose, SealBroken, open_sealed
+from procurement.web.subjects import links_of
+from procurement.work.queries import waiting_by_rank
+from procurement.work.registry import CLAIMS, CODES, FIRST, LAST, POLLS, USUAL
 
-CHART_HOURS = 48
-CHART_POINTS = 60
 EXCHANGES_SHOWN = 30
 BODY_SHOWN = 64 * 1024
-LIMIT_WORDS = {"all": "All calls", "orders": "Orders", "polls": "Order status"}
+# Who waits for a place, in the order in which they get one.
+WAITING_WORDS = {
+    FIRST: "order to be sent|orders to be sent",
+    CODES: "order to be read|orders to be read",
+    CLAIMS: "claim",
+    USUAL: "other call",
+    POLLS: "search for an order|searches for orders",
+    LAST: "price list",
+}
 
 
 def accounts() -> QuerySet[SupplierAccount]:
@@ -47,66 +59,31 @@ def balance_before(account: SupplierAccount, currency: str, moment: datetime) ->
 
 
 @dataclass(frozen=True)
-class Line:
-    """A balance over time as (label, major units as a number for drawing only)."""
-
-    currency: str
-    points: list[tuple[str, float]]
-
-
-def _thinned(rows: list[Any]) -> list[Any]:
-    """At most CHART_POINTS rows, evenly chosen, the last always among them."""
-    step = max(1, -(-len(rows) // CHART_POINTS))
-    return rows[::-1][::step][::-1]
-
-
-def balance_lines(account: SupplierAccount) -> list[Line]:
-    """The balance of each currency over the last two days, for drawing."""
-    since = timezone.now() - timedelta(hours=CHART_HOURS)
-    rows = BalanceSnapshot.objects.filter(account=account, taken_at__gte=since).order_by("taken_at", "pk")
-    by_currency: dict[str, list[tuple[datetime, int]]] = {}
-    for currency, taken_at, available in rows.values_list("currency", "taken_at", "available").iterator():
-        by_currency.setdefault(currency, []).append((taken_at, available))
-    return [
-        Line(
-            currency, [(f"{at:%d %b %H:%M}", available / 10 ** exponent(currency)) for at, available in _thinned(found)]
-        )
-        for currency, found in sorted(by_currency.items())
-    ]
-
-
-@dataclass(frozen=True)
 class Health:
     """How an account is doing, for one line of a page."""
 
     account: SupplierAccount
+    standing: Standing
     balances: list[BalanceSnapshot]
     last_success: datetime | None
     last_failure: Exchange | None
     remaining_calls: int | None
-    blocked_until: datetime | None
     last_event_at: datetime | None
     refused_today: int
-
-    @property
-    def status(self) -> Status:
-        return self.account.status
 
 
 def health_of(account: SupplierAccount) -> Health:
     """The account's balance, last success and failure, limits and webhook state."""
-    now = timezone.now()
     calls = Exchange.objects.filter(account=account).order_by("-started_at")
     good = Q(status__gte=200, status__lt=300, error_class="")
     counted = calls.filter(remaining_calls__isnull=False).first()
-    blocked = account.blocked_until if account.blocked_until and account.blocked_until > now else None
     return Health(
         account=account,
+        standing=standing_of(account),
         balances=latest_balances(account),
         last_success=calls.filter(good).values_list("started_at", flat=True).first(),
         last_failure=calls.exclude(good).exclude(outcome="under way").first(),
         remaining_calls=counted.remaining_calls if counted else None,
-        blocked_until=blocked,
         last_event_at=last_event_at(account),
         refused_today=refused_today(account),
     )
@@ -118,7 +95,7 @@ def all_health() -> list[Health]:
 
 def last_event_at(account: SupplierAccount) -> datetime | None:
     """When the last message with a right signature came."""
-    events = WebhookEvent.objects.filter(account=account).exclude(result__in=REFUSED_RESULTS)
+    events = WebhookEvent.objects.filter(account=account).exclude(result__in=NOT_PROVEN)
     return events.order_by("-received_at").values_list("received_at", flat=True).first()
 
 
@@ -128,8 +105,29 @@ def refused_today(account: SupplierAccount | None = None) -> int:
     return sum((rows.filter(account=account) if account else rows).values_list("count", flat=True))
 
 
+def turned_away_today() -> int:
+    """Messages that came too fast today (UTC) and were not looked at."""
+    return sum(RefusedCount.objects.filter(day=timezone.now().date()).values_list("throttled", flat=True))
+
+
+def signed_by_secret(account: SupplierAccount) -> dict[str, datetime]:
+    """When the last message of the past week came that each secret signed; while two are taken it says whether to wait."""
+    week = WebhookEvent.objects.filter(account=account, received_at__gte=timezone.now() - timedelta(days=7))
+    signed = week.exclude(signed_by="").values_list("signed_by").annotate(last=Max("received_at"))
+    return dict(signed.order_by("signed_by"))
+
+
 def recent_exchanges(account: SupplierAccount) -> list[Exchange]:
-    return list(account.exchanges.order_by("-started_at").defer("request_body", "response_body")[:EXCHANGES_SHOWN])
+    rows = account.exchanges.order_by("-started_at").defer("request_body", "response_body")
+    return with_subjects(list(rows[:EXCHANGES_SHOWN]))
+
+
+def with_subjects(exchanges: list[Exchange]) -> list[Exchange]:
+    """The same rows, each knowing what it was for; one query for each kind of object."""
+    links = links_of((row.subject_kind, row.subject_id) for row in exchanges)
+    for row in exchanges:
+        row.subject = links.get((row.subject_kind, row.subject_id))
+    return exchanges
 
 
 def exchanges_about(kind: str, ref: str) -> QuerySet[Exchange]:
@@ -137,14 +135,10 @@ def exchanges_about(kind: str, ref: str) -> QuerySet[Exchange]:
     return Exchange.objects.filter(subject_kind=kind, subject_id=ref).order_by("started_at")
 
 
-@dataclass(frozen=True)
-class LimitUse:
-    words: str
-    use: Use
-
-
-def limits_of(account: SupplierAccount) -> list[LimitUse]:
-    return [LimitUse(LIMIT_WORDS[use.name], use) for use in use_of(account)]
+def waiting_for(account: SupplierAccount) -> list[tuple[int, str]]:
+    """How many wait for a call to this account, with the noun of each class, the most urgent first (R44, R45)."""
+    counts = waiting_by_rank(str(account.pk), but="account.balance")
+    return [(counts[rank], words) for rank, words in WAITING_WORDS.items() if rank in counts]
 
 
 def hook_url(account: SupplierAccount) -> str:
@@ -159,7 +153,7 @@ def events_for_list() -> QuerySet[WebhookEvent]:
 def events_of_order(account_id: uuid.UUID, remote_order_id: str) -> QuerySet[WebhookEvent]:
     """What one account said of one order, oldest first; never refused messages."""
     found = WebhookEvent.objects.filter(account_id=account_id, remote_order_id=remote_order_id)
-    return found.exclude(result__in=REFUSED_RESULTS).defer("body_sealed").order_by("received_at")
+    return found.exclude(result__in=NOT_PROVEN).defer("body_sealed").order_by("received_at")
 
 
 def unmatched_events(account_id: uuid.UUID, since: datetime, until: datetime) -> QuerySet[WebhookEvent]:
@@ -185,6 +179,7 @@ def event_body(event: WebhookEvent) -> str:
 class EventsInWords:
     last_at: datetime | None
     refused_today: int
+    turned_away: int
     unmatched: int
     waiting: int
     last_hour: int
@@ -195,7 +190,7 @@ def events_in_words() -> EventsInWords:
     """The first line of the webhook log."""
     now = timezone.now()
     hour = timedelta(hours=1)
-    real = WebhookEvent.objects.exclude(result__in=REFUSED_RESULTS)
+    real = WebhookEvent.objects.exclude(result__in=NOT_PROVEN)
     # Two counts, each over a range of an index: the log keeps everything, and most of it is applied and long ago.
     open_ones = WebhookEvent.objects.filter(result__in=[ORDER_NOT_FOUND, BEING_HANDLED])
     counts = open_ones.aggregate(
@@ -206,4 +201,4 @@ def events_in_words() -> EventsInWords:
         day_before=Count("pk", filter=Q(received_at__lt=now - 24 * hour)),
     )
     last = real.order_by("-received_at").values_list("received_at", flat=True).first()
-    return EventsInWords(last_at=last, refused_today=refused_today(), **counts)
+    return EventsInWords(last_at=last, refused_today=refused_today(), turned_away=turned_away_today(), **counts)

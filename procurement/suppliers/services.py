@@ -19,16 +19,24 @@ from procurement.staff.access import check_can
 from procurement.staff.models import User
 from procurement.staff.permissions import Permission
 from procurement.states import transition
+from procurement.suppliers.budget import check_limits
 from procurement.suppliers.clients import client_for
 from procurement.suppliers.clients.recording import note_answering
 from procurement.suppliers.clients.types import BalanceReading
-from procurement.suppliers.models import BalanceSnapshot, SupplierAccount
+from procurement.suppliers.daily_caps import check_daily_caps
+from procurement.suppliers.key_window import check_key_window
+from procurement.suppliers.models import PSNB2B, BalanceSnapshot, SupplierAccount
 from procurement.suppliers.schemes import default_scheme, read_scheme
 from procurement.suppliers.states import ACCOUNT, KEY_REFUSED, LIVE, PAUSED
+from procurement.suppliers.words import tier_in_words
 from procurement.vault import Purpose, Secret, seal
 
 KEY = re.compile(r"[\x21-\x7e]{8,512}")
 PREVIOUS_SECRET_LIVES = timedelta(days=7)
+# Where an account is when nobody says otherwise (R105); Alpha PSN publishes no address.
+DEFAULT_ADDRESSES = {PSNB2B: "https://psnb2b.com/api/v1"}
+KEYS_CHANGED = "The address or a key of the account was changed meanwhile. Nothing was stored. Reload the page."
+NO_NEXT_KEY = {"next_key_sealed": b"", "next_key_last4": "", "next_key_set_at": None, "next_key_from": None}
 
 
 def check_address(base_url: str, environment: str) -> None:
@@ -46,17 +54,24 @@ def create_account(
     code: str,
     name: str,
     dialect: str,
-    base_url: str,
     settlement_currency: str,
+    base_url: str = "",
     environment: str = "sandbox",
     settings: dict[str, Any] | None = None,
     webhook_scheme: dict[str, Any] | None = None,
 ) -> SupplierAccount:
-    """Connect an account at a supplier, without credentials yet (R105). `by=None` is the demo's own setup."""
+    """Connect an account at a supplier, without credentials yet; an empty address is the supplier's usual one (R105).
+
+    `by=None` is the demo's own setup.
+    """
     if by is not None:
         check_can(by, Permission.ACCOUNT_MANAGE)
+    base_url = base_url or DEFAULT_ADDRESSES.get(dialect, "")
     check_address(base_url, environment)
     exponent(settlement_currency)
+    check_key_window(settings or {})
+    check_limits(settings or {})
+    check_daily_caps(settings or {})
     scheme = read_scheme(webhook_scheme or default_scheme(dialect)).model_dump()
     account = SupplierAccount(
         code=code,
@@ -84,7 +99,7 @@ def create_account(
     return account
 
 
-def _checked(text: str | Secret, what: str) -> Secret:
+def checked_credential(text: str | Secret, what: str) -> Secret:
     """A credential that can be sent in a header and says so when it cannot, without quoting it."""
     value = (text.expose() if isinstance(text, Secret) else text).strip()
     if not KEY.fullmatch(value):
@@ -92,7 +107,7 @@ def _checked(text: str | Secret, what: str) -> Secret:
     return Secret(value)
 
 
-def _ending(secret: Secret) -> str:
+def ending_of(secret: Secret) -> str:
     """The last four characters of a credential, by which people tell it from another."""
     return secret.expose()[-4:]
 
@@ -113,18 +128,25 @@ def set_api_key(
     """Seal a new API key in place of the old one (R100, R101, R102, R103); it is never shown again.
 
     With `test` the balance is read with it first: when that fails, the old key stays. A refused account is live again.
+    A key held for later is forgotten, or it would replace this one.
     """
     if by is not None:
         check_can(by, Permission.ACCOUNT_MANAGE)
-    secret = _checked(key, "API key")
+    secret = checked_credential(key, "API key")
     if test:
         try_key(account, secret, transport)
     sealed = seal(secret, purpose=Purpose.SUPPLIER_API, context=account.context("api_key"))
     with transaction.atomic():
-        SupplierAccount.objects.filter(pk=account.pk).update(
-            api_key_sealed=sealed, api_key_last4=_ending(secret), api_key_set_at=timezone.now(), failures_in_row=0
+        changed = SupplierAccount.objects.filter(pk=account.pk, base_url=account.base_url).update(
+            api_key_sealed=sealed,
+            api_key_last4=ending_of(secret),
+            api_key_set_at=timezone.now(),
+            failures_in_row=0,
+            **NO_NEXT_KEY,
         )
-        record("account.key_set", by=by, subject=account, last4=_ending(secret), tested=test)
+        if not changed:
+            raise StaleState(KEYS_CHANGED)
+        record("account.key_set", by=by, subject=account, last4=ending_of(secret), tested=test)
         account.refresh_from_db()
         if test and account.state == KEY_REFUSED:
             transition(account, LIVE, by=by, machine=ACCOUNT, reason="A new key was set and tested.")
@@ -134,7 +156,7 @@ def set_webhook_secret(*, by: User | None, account: SupplierAccount, secret: str
     """Seal a new webhook secret; the one before stays valid for seven days at most, so that no event is lost (R102)."""
     if by is not None:
         check_can(by, Permission.ACCOUNT_MANAGE)
-    value = _checked(secret, "webhook secret")
+    value = checked_credential(secret, "webhook secret")
     now = timezone.now()
     with transaction.atomic():
         fresh = SupplierAccount.objects.get(pk=account.pk)
@@ -150,25 +172,28 @@ def set_webhook_secret(*, by: User | None, account: SupplierAccount, secret: str
             }
         SupplierAccount.objects.filter(pk=account.pk).update(
             webhook_secret_sealed=seal(value, purpose=Purpose.WEBHOOK, context=fresh.context("webhook_secret")),
-            webhook_secret_last4=_ending(value),
+            webhook_secret_last4=ending_of(value),
             webhook_secret_set_at=now,
             **previous,
         )
-        record("account.secret_set", by=by, subject=account, last4=_ending(value))
+        record("account.secret_set", by=by, subject=account, last4=ending_of(value))
     account.refresh_from_db()
 
 
-def pause_account(*, by: User, account: SupplierAccount, reason: str) -> None:
+def pause_account(*, by: User | None, account: SupplierAccount, reason: str) -> None:
     """Stop new orders at this account; readings and webhooks go on (R25). A reason is needed."""
-    check_can(by, Permission.ACCOUNT_MANAGE)
+    if by is not None:
+        check_can(by, Permission.ACCOUNT_MANAGE)
     if not reason.strip():
         raise Refused("A reason is needed to pause an account. Nothing was changed.")
     transition(account, PAUSED, by=by, machine=ACCOUNT, reason=reason.strip(), paused_reason=reason.strip()[:300])
 
 
-def resume_account(*, by: User, account: SupplierAccount, reason: str = "") -> None:
-    """Let orders go to this account again (R25)."""
+def resume_account(*, by: User, account: SupplierAccount, reason: str) -> None:
+    """Let orders go to this account again (R25). A reason is needed."""
     check_can(by, Permission.ACCOUNT_MANAGE)
+    if not reason.strip():
+        raise Refused("A reason is needed to resume an account. Nothing was changed.")
     transition(
         account,
         LIVE,
@@ -200,7 +225,7 @@ def _note_tier(account: SupplierAccount, reading: BalanceReading) -> None:
     last = BalanceSnapshot.objects.filter(account=account).order_by("-taken_at", "-pk").first()
     if last is None or (last.tier_name, last.tier_discount_bp) == (reading.tier_name, reading.tier_discount_bp):
         return
-    before, after = last.tier_name or "none", reading.tier_name or "none"
+    before, after = last.tier or "none", tier_in_words(reading.tier_name, reading.tier_discount_bp) or "none"
     record("account.tier_changed", by=None, subject=account, source="supplier", before=before, after=after)
 
 

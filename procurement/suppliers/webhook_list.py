@@ -7,9 +7,10 @@ from zoneinfo import ZoneInfo
 
 from django.db.models import Q, QuerySet
 
+from procurement.staff.permissions import Permission
 from procurement.suppliers.models import SupplierAccount, WebhookEvent
-from procurement.suppliers.states import BEING_HANDLED, ORDER_NOT_FOUND, REFUSED_RESULTS, WEBHOOK_RESULTS
-from procurement.web.lists import Filter, ListSpec, Tab
+from procurement.suppliers.states import BEING_HANDLED, ORDER_NOT_FOUND, REFUSED_RESULTS, UNVERIFIED, WEBHOOK_RESULTS
+from procurement.web.lists import Column, Filter, ListSpec, Tab
 
 Events = QuerySet[WebhookEvent]
 
@@ -42,15 +43,26 @@ EVENTS: ListSpec[WebhookEvent] = ListSpec(
     sorts={"received": ["received_at", "pk"]},
     default_sort="-received",
     tabs=[
-        Tab("all", "All", lambda rows: rows),
-        Tab(
-            "waiting",
-            "Not applied",
-            lambda rows: rows.filter(result__in=[BEING_HANDLED, ORDER_NOT_FOUND]),
-            counted=True,
-        ),
-        Tab("refused", "Refused", lambda rows: rows.filter(result__in=REFUSED_RESULTS)),
+        Tab("all", "All"),
+        Tab("waiting", "Not applied", Q(result__in=[BEING_HANDLED, ORDER_NOT_FOUND]), counted=True),
+        Tab("hints", "Unverified", Q(result=UNVERIFIED)),
+        Tab("refused", "Refused", Q(result__in=REFUSED_RESULTS)),
     ],
+    columns=[
+        Column("received", lambda event: event.received_at),
+        Column("account", lambda event: event.account.name),
+        Column("event", lambda event: event.event_type),
+        Column("event id", lambda event: event.event_id),
+        Column("order at the supplier", lambda event: event.remote_order_id),
+        Column("says", lambda event: event.remote_status),
+        Column("stamped", lambda event: event.occurred_at or ""),
+        Column("result", lambda event: event.status.label),
+        Column("signed by", lambda event: event.signed_by),
+        Column("checks", lambda event: "; ".join(f"{check['name']}: {check['outcome']}" for check in event.checks)),
+        Column("repeats", lambda event: event.duplicates),
+        Column("applied", lambda event: event.applied_at or ""),
+    ],
+    export_permission=Permission.WEBHOOK_VIEW,
     filters=[
         Filter("q", "Search", matching, kind="text", placeholder="Event or order id"),
         Filter("result", "Result", lambda rows, name: rows.filter(result=name), choices=result_choices),

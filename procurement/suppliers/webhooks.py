@@ -13,11 +13,12 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from procurement.suppliers.clients.fields import IDENTIFIER, as_identifier, as_moment
-from procurement.suppliers.clients.strict_json import BadJson, canonical, parse
+from procurement.suppliers.clients.fields import as_identifier, as_moment
+from procurement.suppliers.clients.strict_json import BadJson, parse
 from procurement.suppliers.models import SupplierAccount
-from procurement.suppliers.schemes import Scheme, read_scheme
-from procurement.suppliers.states import BAD_SIGNATURE, BEING_HANDLED, ERROR, TOO_OLD
+from procurement.suppliers.schemes import DEFAULTS, Scheme, read_scheme
+from procurement.suppliers.signed import NotSignable, signed_bytes
+from procurement.suppliers.states import BAD_SIGNATURE, BEING_HANDLED, ERROR, TOO_OLD, UNVERIFIED
 from procurement.vault import Secret
 
 FUTURE_TOLERANCE = 300
@@ -36,6 +37,7 @@ class Judgement:
     order_id: str = ""
     status: str = ""
     occurred_at: datetime | None = None
+    signed_by: str = ""
 
     def note(self, name: str, outcome: str) -> None:
         self.checks.append({"name": name, "outcome": outcome})
@@ -72,14 +74,6 @@ def given_signature(text: object, scheme: Scheme) -> bytes:
         return b""
 
 
-def signed_bytes(raw: bytes, data: Mapping[str, Any] | None, stamp: str, scheme: Scheme) -> bytes:
-    """The bytes that the supplier signs under this scheme."""
-    body = raw
-    if scheme.signed_content == "canonical_without_member" and data is not None:
-        body = canonical({name: value for name, value in data.items() if name != scheme.name}).encode()
-    return stamp.encode() + b"." + body if scheme.template == "{timestamp}.{body}" else body
-
-
 def matching_secret(signed: bytes, given: bytes, secrets: Mapping[str, Secret], encoding: str) -> str:
     """The name of the secret that made the signature, or ""; all are tried, in constant time each."""
     found = ""
@@ -90,10 +84,20 @@ def matching_secret(signed: bytes, given: bytes, secrets: Mapping[str, Secret], 
     return found
 
 
-def stamp_of(headers: Mapping[str, str], data: Mapping[str, Any] | None, scheme: Scheme) -> object:
-    """The timestamp as it was written."""
-    rule = scheme.timestamp
-    return headers.get(rule.name) if rule.location == "header" else (data or {}).get(rule.name)
+def plain_text(value: object) -> str:
+    """A timestamp or an id as it was written; empty for anything else, and for a header that is not plain."""
+    if isinstance(value, bool) or not isinstance(value, (str, int)):
+        return ""
+    text = str(value)
+    return text if len(text) <= 120 else ""
+
+
+def found_at(location: str, name: str, headers: Mapping[str, str], data: Mapping[str, Any] | None) -> object:
+    """What stands in a header or a top-level member; None when nothing does."""
+    if location == "header":
+        value = headers.get(name)
+        return value if value is None or value.isascii() else None
+    return (data or {}).get(name)
 
 
 def read_stamp(stamp: object, scheme: Scheme) -> datetime | None:
@@ -103,7 +107,7 @@ def read_stamp(stamp: object, scheme: Scheme) -> datetime | None:
             return as_moment(stamp)
         except ValueError:
             return None
-    text = str(stamp) if isinstance(stamp, (str, int)) and not isinstance(stamp, bool) else ""
+    text = plain_text(stamp)
     if not (text.isascii() and text.isdigit() and len(text) <= 14):
         return None
     seconds = int(text) / (1000 if scheme.timestamp.format == "unix_ms" else 1)
@@ -131,11 +135,12 @@ def _id(data: Mapping[str, Any], name: str) -> str:
         return ""
 
 
-def _describe(found: Judgement, data: Mapping[str, Any], scheme: Scheme) -> None:
+def _describe(found: Judgement, data: Mapping[str, Any], headers: Mapping[str, str], scheme: Scheme) -> None:
     found.data = data
     found.event_type, found.status = _text(data, scheme.event_type), _text(data, scheme.status)
     found.order_id = _id(data, scheme.order_id)
-    found.event_id = _id(data, scheme.event_id) if scheme.event_id else ""
+    if scheme.event_id:
+        found.event_id = _id({"": found_at(scheme.event_id_location, scheme.event_id, headers, data)}, "")
 
 
 def in_words(seconds: float) -> str:
@@ -163,28 +168,66 @@ def check_time(found: Judgement, now: datetime, scheme: Scheme) -> bool:
     return True
 
 
+def needs_members(scheme: Scheme) -> bool:
+    """Whether the message must be read before its signature can be checked; otherwise a stranger's is never parsed."""
+    inside = "body" in {scheme.location, scheme.timestamp.location if "{timestamp}" in scheme.template else ""}
+    named = "{id}" in scheme.template and scheme.event_id_location == "body"
+    return inside or named or scheme.signed_content in {"canonical_without_member", "field_list"}
+
+
+def signing_secret(
+    raw: bytes,
+    data: Mapping[str, Any] | None,
+    headers: Mapping[str, str],
+    scheme: Scheme,
+    secrets: Mapping[str, Secret],
+) -> str:
+    """The name of the secret whose signature the message bears under exactly this scheme, or ""."""
+    given = given_signature(found_at(scheme.location, scheme.name, headers, data), scheme)
+    stamp = plain_text(found_at(scheme.timestamp.location, scheme.timestamp.name, headers, data))
+    event_id = plain_text(found_at(scheme.event_id_location, scheme.event_id, headers, data))
+    try:
+        signed = signed_bytes(raw, data, stamp, event_id, scheme)
+    except NotSignable:
+        signed, given = raw, b""
+    return matching_secret(signed, given, secrets, scheme.secret_encoding)
+
+
 def judge(account: SupplierAccount, raw: bytes, headers: Mapping[str, str], now: datetime) -> Judgement:
-    """Check signature, then time, then content. Never raises for anything a stranger can send."""
+    """Check signature, then time, then content. Never raises for anything a stranger can send.
+
+    Nothing of a message whose signature is wrong is taken over, not even what it says it is about.
+    """
+    if not account.webhook_scheme:
+        return judge_unverified(account, raw, headers)
     scheme, found = read_scheme(account.webhook_scheme), Judgement()
-    data = parse_object(raw)
-    if data is not None:
-        _describe(found, data, scheme)
-    stamp = stamp_of(headers, data, scheme)
-    given = given_signature(
-        headers.get(scheme.name) if scheme.location == "header" else (data or {}).get(scheme.name), scheme
-    )
-    signed = signed_bytes(raw, data, stamp if isinstance(stamp, str) else "", scheme)
-    used = matching_secret(signed, given, account.open_webhook_secrets(now), scheme.secret_encoding)
-    if not used:
+    early = needs_members(scheme)
+    data = parse_object(raw) if early else None
+    found.signed_by = signing_secret(raw, data, headers, scheme, account.open_webhook_secrets(now))
+    if not found.signed_by:
         return found.refuse(
             BAD_SIGNATURE, "Signature", "Missing or wrong" if account.webhook_secret_sealed else "No secret is set"
         )
-    found.note("Signature", f"Fits the {used}")
+    found.note("Signature", f"Fits the {found.signed_by}")
+    data = data if early else parse_object(raw)
     if data is None:
         return found.refuse(ERROR, "Content", "Signed, but not a JSON object within bounds")
-    found.occurred_at = read_stamp(stamp, scheme)
-    if not check_time(found, now, scheme):
-        return found
-    if not found.order_id or not IDENTIFIER.fullmatch(found.order_id):
+    _describe(found, data, headers, scheme)
+    rule = scheme.timestamp
+    found.occurred_at = read_stamp(found_at(rule.location, rule.name, headers, data), scheme)
+    if check_time(found, now, scheme) and not found.order_id:
         return found.refuse(ERROR, "Content", f"Names no order in {scheme.order_id}")
     return found
+
+
+def judge_unverified(account: SupplierAccount, raw: bytes, headers: Mapping[str, str]) -> Judgement:
+    """A message of an account for which no scheme is pinned: it can't be proven, so it is only a reason to look."""
+    found, scheme = Judgement(), DEFAULTS[account.dialect]
+    data = parse_object(raw)
+    if data is None:
+        return found.refuse(ERROR, "Content", "Not a JSON object within bounds")
+    _describe(found, data, headers, scheme)
+    if not found.order_id:
+        return found.refuse(ERROR, "Content", f"Names no order in {scheme.order_id}")
+    found.event_id = ""
+    return found.refuse(UNVERIFIED, "Signature", "Not checked: no scheme is confirmed for this account")

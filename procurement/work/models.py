@@ -5,12 +5,18 @@ from __future__ import annotations
 from django.db import models
 from django.utils import timezone
 
+from procurement.work.registry import USUAL
+
 
 class DueWork(models.Model):
     """One piece of work that must happen at `due_at` (UTC); it is deleted once its handler is done with it."""
 
     kind = models.CharField(max_length=64)
     ref = models.CharField(max_length=128)
+    # Lower goes first; both are set from the kind's registration when the row is made.
+    rank = models.PositiveSmallIntegerField(default=USUAL)
+    # Whom the work calls, so that one supplier that hangs cannot hold every worker; empty = nobody.
+    account = models.CharField(max_length=64, blank=True)
     due_at = models.DateTimeField()
     # Set when the work is wanted again while a worker holds it, so that the running handler cannot swallow the wish.
     again_at = models.DateTimeField(null=True, blank=True)
@@ -25,7 +31,11 @@ class DueWork(models.Model):
             # The same work asked for twice is one row, hence one worker.
             models.UniqueConstraint(fields=["kind", "ref"], name="due_work_once_per_kind_and_ref"),
         ]
-        indexes = [models.Index(fields=["due_at"], name="due_work_due_at")]
+        indexes = [
+            models.Index(fields=["due_at"], name="due_work_due_at"),
+            models.Index(fields=["rank", "due_at"], name="due_work_in_turn"),
+            models.Index(fields=["account"], condition=models.Q(lease_until__isnull=False), name="due_work_held"),
+        ]
         verbose_name_plural = "due work"
 
     def __str__(self) -> str:

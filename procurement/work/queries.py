@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from django.db.models import Max, QuerySet
+from django.db.models import Count, Max, Q, QuerySet
 from django.utils import timezone
 
 from procurement.work.models import DueWork, Loop
+from procurement.work.registry import FIRST
 
 
 def overdue_work(by: timedelta = timedelta(seconds=60)) -> QuerySet[DueWork]:
@@ -24,6 +25,13 @@ def failing_work() -> QuerySet[DueWork]:
 def next_due(kind: str, ref: str) -> datetime | None:
     """When this work will next be tried (UTC), or None when nothing is due."""
     return DueWork.objects.filter(kind=kind, ref=ref).values_list("due_at", flat=True).first()
+
+
+def waiting_by_rank(account: str, *, but: str) -> dict[int, int]:
+    """How much work that calls `account` waits, by rank: what is due, and of the first rank all; without the kind `but`."""
+    due = Q(due_at__lte=timezone.now()) | Q(rank=FIRST)
+    rows = DueWork.objects.filter(due, account=account, lease_until=None).exclude(kind=but)
+    return dict(rows.values_list("rank").annotate(count=Count("pk")).order_by("rank"))
 
 
 def last_loop_seen() -> datetime | None:

@@ -8,6 +8,9 @@ from datetime import datetime, timedelta
 
 from django.core.exceptions import ImproperlyConfigured
 
+# Who goes first when more is due than workers are free (R45). Work that calls nobody is quick and goes between.
+FIRST, CODES, CLAIMS, USUAL, POLLS, LAST = 10, 20, 30, 40, 50, 60
+
 Handler = Callable[[str], datetime | None]
 Job = Callable[[], None]
 
@@ -19,12 +22,26 @@ class PeriodicJob:
     run: Job
 
 
+def nobody(ref: str) -> str:
+    """The account of work that calls no supplier."""
+    return ""
+
+
+@dataclass(frozen=True)
+class Traits:
+    """What is known of a kind: its rank, and `account(ref)`, whom a piece of it calls."""
+
+    rank: int = USUAL
+    account: Callable[[str], str] = nobody
+
+
 HANDLERS: dict[str, Handler] = {}
+TRAITS: dict[str, Traits] = {}
 JOBS: dict[str, PeriodicJob] = {}
 
 
-def handler(kind: str) -> Callable[[Handler], Handler]:
-    """Register `fn(ref)` for one kind of due work.
+def handler(kind: str, *, rank: int = USUAL, account: Callable[[str], str] = nobody) -> Callable[[Handler], Handler]:
+    """Register `fn(ref)` for one kind of due work, its rank (lower first) and whom a piece of it calls.
 
     It returns None when the work is done, or when it is due again (UTC); after an exception it is tried again.
     A handler may run twice for one wish (a worker that dies is replaced), so it begins with a conditional UPDATE.
@@ -33,6 +50,7 @@ def handler(kind: str) -> Callable[[Handler], Handler]:
     def register(function: Handler) -> Handler:
         refuse_second(HANDLERS.get(kind), function, kind)
         HANDLERS[kind] = function
+        TRAITS[kind] = Traits(rank, account)
         return function
 
     return register

@@ -12,10 +12,12 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from django.conf import settings
 from django.db import OperationalError
-from django.db.models import Q
+from django.db.models import Count, Q
 from django.utils import timezone
 
+from procurement.faultpoints import faultpoint
 from procurement.web import request_id
 from procurement.work.failures import describe, trail
 from procurement.work.models import DueWork
@@ -57,12 +59,44 @@ def run_due(limit: int = 50, kinds: Collection[str] | None = None) -> int:
 
 
 def claim_next(kinds: Collection[str] | None = None) -> Claim | None:
-    """Take the row that has been due longest, or None when there is none to take."""
+    """Take the most urgent row, among equals the one due longest; None when there is none to take.
+
+    Work for an account that keeps enough workers busy is passed over: a supplier that hangs holds only some of them.
+    """
     wanted = HANDLERS.keys() if kinds is None else HANDLERS.keys() & set(kinds)
     now = timezone.now()
-    candidates = DueWork.objects.filter(free_at(now), kind__in=wanted).order_by("due_at", "pk")[:20]
+    due = DueWork.objects.filter(free_at(now), kind__in=wanted).exclude(account__in=busy_accounts(now))
     # Another worker may have taken a candidate since it was read.
-    return next((claim for row in candidates if (claim := take(row, now))), None)
+    for row in due.order_by("rank", "due_at", "pk")[:20]:
+        claim = take(row, now)
+        if claim is None:
+            continue
+        if is_crowded_out(row, now):
+            put_back(claim, now)
+            continue
+        return claim
+    return None
+
+
+def busy_accounts(now: datetime) -> list[str]:
+    """Accounts for which as many pieces of work run as may, over all workers."""
+    held = DueWork.objects.filter(lease_until__gt=now).exclude(account="").values("account")
+    counted = held.annotate(running=Count("pk")).filter(running__gte=settings.WORK_PER_ACCOUNT)
+    return list(counted.values_list("account", flat=True))
+
+
+def is_crowded_out(row: DueWork, now: datetime) -> bool:
+    """Whether others, who claimed at the same moment, already fill this account's share."""
+    if not row.account:
+        return False
+    held = DueWork.objects.filter(lease_until__gt=now, account=row.account).order_by("lease_until", "pk")
+    return row.pk not in list(held.values_list("pk", flat=True)[: settings.WORK_PER_ACCOUNT])
+
+
+def put_back(claim: Claim, now: datetime) -> None:
+    """Give back a row that was not begun; it stays due."""
+    held = DueWork.objects.filter(pk=claim.pk, fence=claim.fence)
+    held.update(lease_until=None, again_at=None, due_at=now, tries=claim.tries - 1)
 
 
 def free_at(now: datetime) -> Q:
@@ -87,15 +121,19 @@ def take(row: DueWork, now: datetime) -> Claim | None:
 def run_claim(claim: Claim) -> None:
     """Run the handler, then delete the row, or set when it is due again."""
     request_id.begin(f"{claim.kind}-{claim.pk}.{claim.fence}")
+    faultpoint(f"work.{claim.kind}.claimed")
     try:
         again_at = HANDLERS[claim.kind](claim.ref)
     except Exception as error:  # whatever a handler raises, the row stays and is tried later
         log.error("%s failed, try %s\n%s", claim.kind, claim.tries, trail(error))
         release(claim, timezone.now() + backoff(claim.tries), tries=claim.tries, last_error=describe(error))
         return
+    faultpoint(f"work.{claim.kind}.handled")
     if again_at is None and finish(claim):
+        faultpoint(f"work.{claim.kind}.finished")
         return
     release(claim, again_at, tries=0, last_error="")
+    faultpoint(f"work.{claim.kind}.released")
 
 
 def finish(claim: Claim) -> bool:

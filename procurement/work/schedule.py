@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
+from procurement.faultpoints import faultpoint
 from procurement.work.failures import describe, trail
 from procurement.work.models import PeriodicSlot
 from procurement.work.registry import JOBS, PeriodicJob
@@ -69,11 +70,14 @@ def take_slot(job: PeriodicJob, now: datetime) -> PeriodicSlot | None:
 def run_job(job: PeriodicJob, slot: PeriodicSlot) -> None:
     """Run the job; a failure leaves the interval unfinished, so that it is tried again after a lease."""
     mine = PeriodicSlot.objects.filter(pk=slot.pk, started_at=slot.started_at)
+    faultpoint(f"periodic.{job.name}.slot_taken")
     try:
         job.run()
     except Exception as error:  # one failing job must not keep the others from running
         log.error("Periodic job %s failed\n%s", job.name, trail(error))
         mine.update(last_error=describe(error))
         return
+    faultpoint(f"periodic.{job.name}.ran")
     mine.update(finished_at=timezone.now(), last_error="")
+    faultpoint(f"periodic.{job.name}.finished")
     PeriodicSlot.objects.filter(job=job.name, slot__lt=slot.slot - SLOTS_KEPT * job.every).delete()

@@ -12,6 +12,7 @@ from django.utils import timezone
 
 from procurement.work.bell import ring
 from procurement.work.models import DueWork, Loop
+from procurement.work.registry import TRAITS, Traits
 
 
 def make_due(kind: str, ref: str, at: datetime | None = None) -> None:
@@ -47,7 +48,10 @@ def insert(kind: str, ref: str, due_at: datetime) -> bool:
     """False when another transaction inserted the same row first."""
     try:
         with transaction.atomic():
-            DueWork.objects.create(kind=kind, ref=ref, due_at=due_at)
+            traits = TRAITS.get(kind, Traits())
+            DueWork.objects.create(
+                kind=kind, ref=ref, due_at=due_at, rank=traits.rank, account=traits.account(ref)[:64]
+            )
     except IntegrityError:
         return False
     return True

@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 from datetime import timedelta
 
+from celery import Task
 from django.conf import settings
 from django.utils import timezone
 
@@ -22,10 +23,10 @@ def run_due_task() -> None:
     run_due()
 
 
-@app.task(name="work.tick", max_retries=0)
-def tick_task() -> None:
-    """The sweep, every two seconds: whatever a lost ring left behind is found here."""
-    tick(loop=f"worker@{socket.gethostname()}")
+@app.task(name="work.tick", max_retries=0, bind=True)
+def tick_task(task: Task) -> None:
+    """The sweep, every two seconds: whatever a lost ring left behind is found here. Its loop bears the worker's name."""
+    tick(loop=task.request.hostname or f"worker@{socket.gethostname()}")
 
 
 @periodic("work.prune", every=timedelta(minutes=10))

@@ -17,7 +17,7 @@ from procurement.suppliers.services import create_account, set_api_key, set_webh
 
 KEYS = {"alpha": "sk_alpha_CANARY_KEY_0001", "psnb2b": "sk_psnb2b_CANARY_KEY_0002"}
 HOOK_SECRETS = {"alpha": "whsec_alpha_CANARY_0003", "psnb2b": "whsec_psnb2b_CANARY_0004"}
-NO_LIMITS = {"limits": {name: {"interval": 0, "burst": 1} for name in ("all", "orders", "polls")}}
+NO_LIMITS = {"limits": {name: {"calls": 0} for name in ("all", "orders", "polls")}}
 
 Answer = tuple[int, Any] | httpx.Response | Exception
 

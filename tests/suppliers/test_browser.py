@@ -28,7 +28,7 @@ def used(transactional_db: None) -> SupplierAccount:
 
 
 PAGES = ("account_list", "account_new", "webhook_list")
-ACCOUNT_PAGES = ("account_detail", "account_key", "account_pause")
+ACCOUNT_PAGES = ("account_detail", "account_key", "account_settings", "account_pause", "account_webhooks")
 
 
 def test_pages_are_accessible_and_fit(used: SupplierAccount, admin: Any, page: Any, live_server: Any) -> None:

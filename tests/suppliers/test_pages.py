@@ -93,7 +93,7 @@ def test_reader_sees_no_button_that_would_be_refused(used: SupplierAccount, audi
 
 def test_account_page_answers_its_questions(used: SupplierAccount, admin: Any) -> None:
     page = signed_in(admin).get(url("account_detail", used)).content.decode()
-    for words in ("1,250.00", "Silver", used.hook_slug, KEYS["psnb2b"][-4:], "balance.read", "Live"):
+    for words in ("1,250.00", "Silver", used.hook_slug, KEYS["psnb2b"][-4:], "balance.read", "In use"):
         assert words in page
 
 
@@ -160,7 +160,11 @@ def test_pause_and_resume(used: SupplierAccount, admin: Any) -> None:
     assert "Stock count" in client.get(url("account_detail", used)).content.decode()
     used.refresh_from_db()
     assert used.state == "paused"
-    assert client.post(url("account_resume", used)).status_code == 303
+    page = url("account_resume", used)
+    assert client.post(page, {"once": once_mark(client, page), "reason": ""}).status_code == 422
+    used.refresh_from_db()
+    assert used.state == "paused"
+    assert client.post(page, {"once": once_mark(client, page), "reason": "They are back"}).status_code == 303
     used.refresh_from_db()
     assert used.state == "live"
 
@@ -194,6 +198,18 @@ def test_registration_note(used: SupplierAccount, admin: Any) -> None:
 def test_first_account_has_an_empty_list_before_it(admin: Any) -> None:
     page = signed_in(admin).get(reverse("suppliers:account_list")).content.decode()
     assert "No supplier account is connected." in page
+
+
+@pytest.mark.requirement("R108")
+def test_an_account_is_named_with_its_environment(used: SupplierAccount, admin: Any) -> None:
+    client, exchange = signed_in(admin), Exchange.objects.get()
+    for page in (
+        reverse("suppliers:account_list"),
+        reverse("suppliers:webhook_list"),
+        reverse("suppliers:exchange_detail", args=[exchange.request_id]),
+    ):
+        named = re.search(r'PSN:B2B(</a>)? <span class="tag">Sandbox</span>', client.get(page).content.decode())
+        assert named, page
 
 
 @pytest.mark.requirement("R49")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import httpx
@@ -18,6 +19,7 @@ from procurement.suppliers.clients.types import (
     Unknown,
 )
 from procurement.suppliers.models import Exchange, SupplierAccount
+from procurement.suppliers.words import SOMETHING, in_words
 from procurement.vault import Secret
 from tests.suppliers.conftest import Script
 
@@ -243,3 +245,30 @@ class TestClaims:
         with pytest.raises(ValueError, match="not a reason"):
             client_for(psnb2b, Script((201, {}))).file_claim("psb_1", CODE, "broken")
         assert not Exchange.objects.exists()
+
+
+@pytest.mark.parametrize(
+    "error_class", [httpx.ReadError, httpx.ReadTimeout, httpx.RemoteProtocolError, httpx.CloseError]
+)
+def test_a_sentence_holds_no_class_name_and_the_exchange_keeps_it(
+    error_class: type[httpx.TransportError], psnb2b: SupplierAccount
+) -> None:
+    verdict = place(psnb2b, error_class("x"))
+
+    assert isinstance(verdict, Unknown)
+    assert not re.search(r"[a-z][A-Z]", verdict.sentence)
+    assert "did not answer: " in verdict.sentence
+    exchange = Exchange.objects.get()
+    assert exchange.error_class == error_class.__name__
+    assert exchange.error_class not in str(exchange)
+
+
+def test_every_way_a_call_can_fail_has_words_of_its_own() -> None:
+    ways = [cls.__name__ for cls in subclasses(httpx.TransportError) if not cls.__subclasses__()]
+
+    assert [name for name in ways if in_words(name) == SOMETHING] == ["ProxyError"]
+    assert in_words("SomethingNewError") == SOMETHING
+
+
+def subclasses(base: type[object]) -> list[type[object]]:
+    return [found for child in base.__subclasses__() for found in (child, *subclasses(child))]

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 from datetime import timedelta
@@ -55,6 +56,8 @@ def main() -> None:
 
     def work(ref: str) -> None:
         note(ref)
+        if given.get("hangs") and lines(Path(given["log"])).count(ref) == 1 and ref == given["hangs"]:
+            threading.Event().wait()
         time.sleep(given.get("seconds", 0))
         note(f"finished {ref}")
 

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import signal
+import subprocess
 import uuid
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +16,13 @@ import pytest
 from django.db import transaction
 from django.utils import timezone
 
-from procurement.celery import app
+from procurement.celery import HARD_LIMIT_SECONDS, app
+from procurement.settings import database
+from procurement.suppliers.clients import transport
+from procurement.work import broker, runner
+from procurement.work.bell import Bell
 from procurement.work.models import DueWork, PeriodicSlot
-from procurement.work.services import make_due
+from procurement.work.services import lease_seconds, make_due
 from tests.work.child import lines, start, wait_until
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.requirement("T7")]
@@ -84,30 +92,72 @@ def test_two_schedulers_run_a_periodic_job_once(tmp_path: Path) -> None:
     assert PeriodicSlot.objects.filter(job="test.job").count() == 1
 
 
-def test_a_ring_wakes_a_celery_worker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, settings: Any) -> None:
+@dataclass
+class Ringing:
+    """A Celery worker of two threads on a queue of its own, and a bell beside it."""
+
+    log: Path
+    bell: Bell
+    worker: subprocess.Popen[bytes]
+
+
+@contextmanager
+def a_celery_worker(folder: Path, patch: pytest.MonkeyPatch, settings: Any, **given: Any) -> Iterator[Ringing]:
     """On the broker in use: the file broker, or the server named by BROKER_URL. No sweep runs here."""
-    from procurement.work.bell import Bell
-
-    queue = f"countersign-test-{uuid.uuid4().hex}"
-    folder = tmp_path / "broker"
+    queue, files, log = f"countersign-test-{uuid.uuid4().hex}", folder / "broker", folder / "log"
     if not settings.BROKER_URL:
-        from procurement.work import broker
-
-        monkeypatch.setitem(app.conf, "broker_transport_options", broker.options(folder))
-    monkeypatch.setitem(app.conf, "task_default_queue", queue)
-    make_due("test.work", "a")
-    log = tmp_path / "log"
-    worker = start("worker", log, queue=queue, broker=str(folder))
+        patch.setitem(app.conf, "broker_transport_options", broker.options(files))
+    patch.setitem(app.conf, "task_default_queue", queue)
     bell = Bell()
+    worker = start("worker", log, queue=queue, broker=str(files), **given)
     try:
-        assert bell.attempt()
-        wait_until(lambda: lines(log) == ["a", "finished a"])
-        wait_until(lambda: not DueWork.objects.exists())
+        yield Ringing(log, bell, worker)
     finally:
-        worker.terminate()
-        returned = worker.wait(20)
+        worker.kill()
+        worker.wait(10)
         assert bell.connection is not None
         with bell.connection.channel() as channel:
             channel.queue_delete(queue)
         bell.connection.close()
-    assert returned == 0
+
+
+def test_a_ring_wakes_a_celery_worker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, settings: Any) -> None:
+    make_due("test.work", "a")
+    with a_celery_worker(tmp_path, monkeypatch, settings) as one:
+        assert one.bell.attempt()
+        wait_until(lambda: lines(one.log) == ["a", "finished a"])
+        wait_until(lambda: not DueWork.objects.exists())
+        one.worker.terminate()
+        assert one.worker.wait(20) == 0
+
+
+@pytest.mark.requirement("T4")
+def test_a_thread_that_hangs_holds_up_no_other_and_loses_its_row(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, settings: Any
+) -> None:
+    """No time limit ends a thread; the lease does not need one."""
+    make_due("test.work", "stuck")
+    with a_celery_worker(tmp_path, monkeypatch, settings, lease=3, hangs="stuck") as one:
+        assert one.bell.attempt()
+        wait_until(lambda: lines(one.log) == ["stuck"])
+        make_due("test.work", "other")
+        assert one.bell.attempt()
+        wait_until(lambda: "finished other" in lines(one.log))
+        assert "finished stuck" not in lines(one.log)
+
+        wait_until(lambda: not DueWork.objects.filter(lease_until__gt=timezone.now()).exists())
+        assert one.bell.attempt()
+        wait_until(lambda: lines(one.log)[-2:] == ["stuck", "finished stuck"])
+        wait_until(lambda: not DueWork.objects.exists())
+        assert one.worker.poll() is None
+
+
+def test_every_wait_of_a_thread_ends_before_its_lease() -> None:
+    """One call to a supplier, begun as late as one may be, and a database that vanished."""
+    lease = lease_seconds()
+    options = database("postgresql://user@server/name", Path())["OPTIONS"]
+    vanished = options["keepalives_idle"] + options["keepalives_interval"] * options["keepalives_count"]
+
+    assert transport.TOTAL + runner.BUDGET_SECONDS < HARD_LIMIT_SECONDS < lease
+    assert max(vanished, options["tcp_user_timeout"] / 1000) <= 30 < lease
+    assert options["connect_timeout"] <= 5

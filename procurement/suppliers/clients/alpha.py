@@ -149,7 +149,7 @@ class AlphaClient(BaseClient):
 
     def read_balance(self) -> BalanceReading:
         """What is left, for each currency that is funded."""
-        reply = self._get(Call("balance.read", "GET", self.path("balance", "/balance")))
+        reply = self._get(Call("balance.read", "GET", self.path("balance", "/balance")), use=budget.BALANCE)
         found = self._parse(Balances, self._read(reply), "The balance").balances
         try:
             balances = tuple(
@@ -228,7 +228,7 @@ class AlphaClient(BaseClient):
     def read_order(self, remote_id: str, subject: Subject = NO_SUBJECT) -> RemoteOrder:
         """The order as the supplier sees it now; Misfit when the answer is about another order."""
         path = self.path("orders", "/orders") + "/" + quote(remote_id, safe="")
-        reply = self._get(Call("orders.read", "GET", path), subject, (budget.POLLS, budget.ALL))
+        reply = self._get(Call("orders.read", "GET", path), subject, budget.POLLING)
         found = self._parse(Order, self._read(reply), "The order")
         self.check_same_order(found.order_id, remote_id)
         return self._order(found)
@@ -236,7 +236,7 @@ class AlphaClient(BaseClient):
     def read_codes(self, remote_id: str, subject: Subject = NO_SUBJECT) -> tuple[RemoteCode, ...]:
         """The codes delivered so far; NotReady or NotFound when there are none yet."""
         path = self.path("orders", "/orders") + "/" + quote(remote_id, safe="") + self.path("delivery", "/delivery")
-        reply = self._get(Call("orders.codes", "GET", path, codes_inside=True), subject)
+        reply = self._get(Call("orders.codes", "GET", path, codes_inside=True), subject, budget.CODES)
         found = self._parse(Delivery, self._read(reply), "The delivery")
         self.check_same_order(found.order_id, remote_id)
         return tuple(RemoteCode(Secret(one.code), one.region, None, one.serial or "") for one in found.codes)
@@ -246,7 +246,9 @@ class AlphaClient(BaseClient):
         cursor: str | None = None
         for _ in range(MOST_PAGES):
             asked = {**query, "cursor": cursor} if cursor else query
-            reply = self._get(Call("orders.list", "GET", self.path("orders", "/orders"), query=asked), subject)
+            reply = self._get(
+                Call("orders.list", "GET", self.path("orders", "/orders"), query=asked), subject, budget.POLLING
+            )
             page = self._parse(Orders, self._read(reply), "The list of orders")
             found.extend(self._order(order) for order in page.orders)
             if not page.next_cursor or page.next_cursor == cursor:

@@ -17,6 +17,7 @@ import httpx
 from django.conf import settings
 from django.db import connection
 
+from procurement.faultpoints import faultpoint
 from procurement.suppliers.clients.problems import HttpInTransaction
 from procurement.suppliers.clients.strict_json import CATALOGUE_MEMBERS, BadJson, parse
 from procurement.suppliers.clients.transport import (
@@ -98,7 +99,8 @@ def _decoded(body: bytes, encoding: str) -> bytes:
 class _Progress:
     """What was seen before an error, so that the evidence survives it."""
 
-    def __init__(self) -> None:
+    def __init__(self, purpose: str) -> None:
+        self.purpose = purpose
         self.traced = self.started = self.headers_left = False
         self.status: int | None = None
         self.headers: Mapping[str, str] = {}
@@ -108,6 +110,8 @@ class _Progress:
         self.traced = True
         self.started = self.started or name.endswith(".send_request_headers.started")
         self.headers_left = self.headers_left or name.endswith(".send_request_headers.complete")
+        if name.endswith(".started"):
+            faultpoint(f"http.{self.purpose}.{name.split('.')[-2]}")
 
     def sent(self, problem: Exception | None) -> bool:
         """Whether anything may have left. A mock transport gives no trace; there the kind of error decides."""
@@ -204,7 +208,7 @@ def send(
 ) -> Reply:
     """Make one call and say what is known. Raises only HttpInTransaction, and what ends the process."""
     refuse_inside_transaction()
-    seen = _Progress()
+    seen = _Progress(call.purpose)
     try:
         error, sent = _exchange(account, call, _headers(key, call, request_id), seen, transport), True
     except (httpx.HTTPError, httpx.StreamError, *CONFIGURATION_ERRORS) as problem:

@@ -143,7 +143,7 @@ class Psnb2bClient(BaseClient):
 
     def read_balance(self) -> BalanceReading:
         """What is left, and the volume-discount tier (R86)."""
-        reply = self._get(Call("balance.read", "GET", self.path("balance", "/balance")))
+        reply = self._get(Call("balance.read", "GET", self.path("balance", "/balance")), use=budget.BALANCE)
         found = self._parse(BalanceAnswer, self._read(reply), "The balance")
         try:
             available = to_minor(found.balance, found.currency)
@@ -188,7 +188,7 @@ class Psnb2bClient(BaseClient):
     def read_order(self, remote_id: str, subject: Subject = NO_SUBJECT) -> RemoteOrder:
         """The order as the supplier sees it now; Misfit when the answer is about another order."""
         path = self.path("orders", "/orders") + "/" + quote(remote_id, safe="")
-        reply = self._get(Call("orders.read", "GET", path), subject, (budget.POLLS, budget.ALL))
+        reply = self._get(Call("orders.read", "GET", path), subject, budget.POLLING)
         found = self._parse(Order, self._read(reply), "The order")
         self.check_same_order(found.id, remote_id)
         currency = found.currency or self.account.settlement_currency
@@ -214,7 +214,7 @@ class Psnb2bClient(BaseClient):
     def read_codes(self, remote_id: str, subject: Subject = NO_SUBJECT) -> tuple[RemoteCode, ...]:
         """The codes of a delivered order; may be read again with the same answer; NotReady before delivery (R59)."""
         path = self.path("orders", "/orders") + "/" + quote(remote_id, safe="") + self.path("codes", "/codes")
-        reply = self._get(Call("orders.codes", "GET", path, codes_inside=True), subject)
+        reply = self._get(Call("orders.codes", "GET", path, codes_inside=True), subject, budget.CODES)
         found = self._parse(Delivery, self._read(reply), "The codes")
         self.check_same_order(found.order_id, remote_id)
         return tuple(

@@ -18,6 +18,7 @@ from procurement.suppliers.clients.types import (
     Unknown,
     Verdict,
 )
+from procurement.suppliers.words import in_words
 
 # These say no before anything is done. Every status that is in neither list proves nothing.
 PERMANENT_NO = frozenset({400, 401, 402, 403, 404, 405, 413, 415, 422})
@@ -66,9 +67,9 @@ def unknown_reason(reply: Reply) -> str:
 
 
 def _unknown(reply: Reply) -> Unknown:
-    what = f"answered with status {reply.status}" if reply.status else f"did not answer ({reply.error})"
+    what = f"answered with status {reply.status}" if reply.status else f"did not answer: {in_words(reply.error)}"
     if reply.status and reply.error:
-        what += f" and an unreadable body ({reply.error})"
+        what += f", and {in_words(reply.error)}"
     return Unknown(
         unknown_reason(reply),
         f"The supplier {what}. We do not know whether an order was placed. Do not place it again.",
@@ -91,7 +92,10 @@ def of_order(
     if not reply.sent:
         permanent = reply.error in CONFIGURATION_NAMES
         return NotPlaced(
-            "not_sent", f"The supplier could not be reached ({reply.error}). Nothing was sent.", permanent, None
+            "not_sent",
+            f"The supplier could not be reached: {in_words(reply.error)}. Nothing was sent.",
+            permanent,
+            None,
         )
     if reply.status is not None and 200 <= reply.status < 300:
         if reply.error == "NotJson":
@@ -126,7 +130,7 @@ def of_claim(
     """The verdict on POST /claims: filed with an id, certainly not filed, or nobody knows."""
     if not reply.sent:
         return ClaimRefused(
-            "not_sent", f"The supplier could not be reached ({reply.error}). No claim was filed.", False
+            "not_sent", f"The supplier could not be reached: {in_words(reply.error)}. No claim was filed.", False
         )
     if reply.status in SUCCESS and reply.is_json:
         found = receipt(reply)
@@ -170,7 +174,9 @@ def reading_problem(reply: Reply, wait_until: datetime | None, account: str) -> 
         return None
     code, _ = error_of(reply.data)
     if reply.status is None:
-        return problems.NoAnswer(f"{account} did not answer ({reply.error}). Nothing was changed; it is tried again.")
+        return problems.NoAnswer(
+            f"{account} did not answer: {in_words(reply.error)}. Nothing was changed; it is tried again."
+        )
     if reply.status == 429:
         return problems.Throttled(
             f"{account} asked to wait. Nothing was changed; it is tried again.", retry_at=wait_until
