@@ -1,6 +1,15 @@
+from importlib import import_module
+
 from django.apps import AppConfig
+
+from procurement.vault import Purpose, sealed_column
 
 
 class OrdersConfig(AppConfig):
     name = "procurement.orders"
     label = "orders"
+
+    def ready(self) -> None:
+        """Orders tell the webhook page which of them wait, and the vault where codes are sealed."""
+        import_module("procurement.orders.late_events")
+        sealed_column("orders.Code", "sealed", Purpose.CODE)

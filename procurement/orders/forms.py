@@ -55,15 +55,7 @@ class OrderForm(forms.Form):
         supplier.choices = [(CHEAPEST, "Cheapest now"), *accounts]
 
     def clean_quantity(self) -> int:
-        """Whole numbers as people write them: 1,000 and 1 000 are 1000."""
-        text = "".join(self.cleaned_data["quantity"].replace(",", "").split())
-        if not (text.isascii() and text.isdigit()):
-            raise forms.ValidationError("Write the quantity as a whole number, such as 20.")
-        if int(text) < 1 or int(text) > policies.MAX_QUANTITY:
-            raise forms.ValidationError(
-                f"The quantity can be 1 to {policies.MAX_QUANTITY:,}. Split a larger need into several orders."
-            )
-        return int(text)
+        return whole_quantity(self.cleaned_data["quantity"])
 
     def clean_client_order_id(self) -> str:
         text: str = self.cleaned_data["client_order_id"].strip()
@@ -93,6 +85,32 @@ class OrderForm(forms.Form):
             where = "" if supplier == CHEAPEST else " at this supplier account"
             self.add_error("sku", f"No active mapping for “{sku}”{where}. Check the SKU, or ask for the mapping first.")
         return near[0] if len(names) == 1 else None
+
+
+def whole_quantity(typed: str) -> int:
+    """A quantity as people write it: 1,000 and 1 000 are 1000. Raises ValidationError with the sentence."""
+    text = "".join(typed.replace(",", "").split())
+    if not (text.isascii() and text.isdigit()):
+        raise forms.ValidationError("Write the quantity as a whole number, such as 20.")
+    if not 1 <= int(text) <= policies.MAX_QUANTITY:
+        raise forms.ValidationError(
+            f"The quantity can be 1 to {policies.MAX_QUANTITY:,}. Split a larger need into several orders."
+        )
+    return int(text)
+
+
+class QuantityForm(forms.Form):
+    """Another quantity for a draft."""
+
+    quantity = forms.CharField(
+        label="Quantity",
+        max_length=12,
+        error_messages={"required": "Write how many codes you need."},
+        widget=forms.TextInput(attrs={"inputmode": "numeric", "class": "w-6", "autocomplete": "off"}),
+    )
+
+    def clean_quantity(self) -> int:
+        return whole_quantity(self.cleaned_data["quantity"])
 
 
 class ReasonForm(forms.Form):

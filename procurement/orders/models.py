@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import uuid
+from typing import Any
 
 from django.conf import settings
 from django.db import models
 from django.db.models import F, Q
 from django.utils import timezone
 
-from procurement.orders.states import ATTEMPT, CODE, ORDER
+from procurement.orders.states import ATTEMPT, CODE, ORDER, UNCLAIMED
 from procurement.states import Status
+from procurement.vault import Context
 
 ACTIVE_ATTEMPT = Q(state__in=["ready", "sending", "unknown", "placed", "placed_no_id"])
 
@@ -56,6 +58,8 @@ class Order(models.Model):
     delivered_quantity = models.PositiveIntegerField(default=0)
     code_fetches = models.PositiveIntegerField(default=0)
     checked_at = models.DateTimeField(null=True)
+    # How often the supplier's word went back to an earlier one (R57).
+    setbacks = models.PositiveIntegerField(default=0)
     problem = models.CharField(max_length=500, blank=True)
 
     class Meta:
@@ -102,6 +106,8 @@ class Attempt(models.Model):
     idempotency_key = models.CharField(max_length=64, unique=True)
     body = models.BinaryField()
     body_sha256 = models.CharField(max_length=64)
+    # What was approved, as it was then; compared with the order once more before anything leaves (R15).
+    approved: models.JSONField[dict[str, Any], dict[str, Any]] = models.JSONField(default=dict)
     state = models.CharField(max_length=20, default="ready")
     version = models.PositiveIntegerField(default=1)
     tries = models.PositiveIntegerField(default=0)
@@ -134,11 +140,22 @@ class Resolution(models.Model):
 
     order = models.ForeignKey(Order, on_delete=models.PROTECT, related_name="resolutions")
     verdict = models.CharField(
-        max_length=12, choices=[("placed", "Placed"), ("not_placed", "Not placed"), ("accepted", "Accepted")]
+        max_length=16,
+        choices=[
+            ("placed", "Placed"),
+            ("not_placed", "Not placed"),
+            ("paid_no_goods", "Paid, goods not received"),
+            ("refunded", "Paid back"),
+            ("accepted", "Accepted"),
+        ],
     )
     remote_id = models.CharField(max_length=100, blank=True)
     reason = models.TextField()
+    # What spoke against the verdict when it was proposed; whoever proposed it said that they knew.
+    against = models.TextField(blank=True)
     state = models.CharField(max_length=12, default="open")
+    # Who asked for the order, so that the database can keep them from judging it.
+    requester = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, related_name="+")
     proposed_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
     proposed_at = models.DateTimeField(default=timezone.now)
     decided_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, related_name="+")
@@ -154,6 +171,15 @@ class Resolution(models.Model):
                 condition=~Q(state="confirmed") | (Q(decided_by__isnull=False) & ~Q(decided_by=F("proposed_by"))),
                 name="an_outcome_needs_a_second_person",
             ),
+            # Who spent the money never says what became of it.
+            models.CheckConstraint(
+                condition=Q(requester__isnull=True) | ~Q(proposed_by=F("requester")),
+                name="a_requester_proposes_no_outcome",
+            ),
+            models.CheckConstraint(
+                condition=~Q(state="confirmed") | Q(requester__isnull=True) | ~Q(decided_by=F("requester")),
+                name="a_requester_confirms_no_outcome",
+            ),
         ]
 
     def __str__(self) -> str:
@@ -161,11 +187,86 @@ class Resolution(models.Model):
 
     @property
     def words(self) -> str:
-        if self.verdict == "accepted":
-            return "what the supplier says is accepted, and the order goes on"
-        return (
-            f"the supplier took it as {self.remote_id}" if self.verdict == "placed" else "the supplier did not take it"
-        )
+        """The verdict as the rest of a sentence."""
+        return {
+            "placed": f"the supplier took it as {self.remote_id}",
+            "not_placed": "the supplier did not take it",
+            "paid_no_goods": "the supplier took the money, and the goods were not received",
+            "refunded": "the supplier paid it back",
+            "accepted": "what the supplier says is accepted, and the order goes on",
+        }[self.verdict]
+
+
+class UnclaimedOrder(models.Model):
+    """A supplier's order that no order of ours carries: an incident until it is bound, adopted or dismissed (I1, I2).
+
+    What is known of it was read at the supplier under our key; until `read_at` is set, only its id is. `second_of` is an
+    order of ours that two people ended as not placed and that it fits: then it may be a second purchase.
+    """
+
+    account = models.ForeignKey("suppliers.SupplierAccount", on_delete=models.PROTECT, related_name="+")
+    remote_id = models.CharField(max_length=100)
+    state = models.CharField(max_length=12, default="open")
+    version = models.PositiveIntegerField(default=1)
+    seen_by = models.CharField(
+        max_length=8,
+        choices=[
+            ("event", "a webhook"),
+            ("list", "the supplier's list of orders"),
+            ("answer", "an answer to an order of ours"),
+            ("person", "a person"),
+        ],
+    )
+    first_seen_at = models.DateTimeField(default=timezone.now)
+    read_at = models.DateTimeField(null=True)
+    problem = models.CharField(max_length=500, blank=True)
+    remote_status = models.CharField(max_length=40, blank=True)
+    client_order_id = models.CharField(max_length=100, blank=True)
+    external_id = models.CharField(max_length=100, blank=True)
+    region = models.CharField(max_length=40, blank=True)
+    # Face value in major units of the region's currency, as the supplier wrote it.
+    denomination = models.DecimalField(max_digits=20, decimal_places=4, null=True)
+    quantity = models.PositiveIntegerField(null=True)
+    total_minor = models.BigIntegerField(null=True)
+    currency = models.CharField(max_length=3, blank=True)
+    created_at = models.DateTimeField(null=True)
+    second_of = models.ForeignKey(Order, on_delete=models.PROTECT, null=True, related_name="second_purchases")
+    # The order of ours that carries it since it was bound or adopted.
+    order = models.ForeignKey(Order, on_delete=models.PROTECT, null=True, related_name="+")
+    proposal = models.CharField(max_length=12, blank=True, choices=[("adopted", "Adopt"), ("dismissed", "Dismiss")])
+    reason = models.TextField(blank=True)
+    proposed_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, related_name="+")
+    proposed_at = models.DateTimeField(null=True)
+    decided_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, related_name="+")
+    decided_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [
+            # However often it is seen, it is one incident.
+            models.UniqueConstraint(fields=["account", "remote_id"], name="one_row_for_each_unclaimed_order"),
+            # To own what nobody ordered, or to say that it is not ours: two people.
+            models.CheckConstraint(
+                condition=~Q(state__in=["adopted", "dismissed"])
+                | (Q(decided_by__isnull=False, proposed_by__isnull=False) & ~Q(decided_by=F("proposed_by"))),
+                name="unclaimed_orders_end_by_two_people",
+            ),
+            models.CheckConstraint(
+                condition=~Q(state__in=["bound", "adopted"]) | Q(order__isnull=False),
+                name="claimed_orders_name_an_order",
+            ),
+        ]
+        indexes = [models.Index(fields=["state", "first_seen_at"], name="unclaimed_by_state")]
+
+    def __str__(self) -> str:
+        return f"{self.remote_id} at {self.account}"
+
+    @property
+    def status(self) -> Status:
+        return UNCLAIMED.statuses[self.state]
+
+    @property
+    def is_open(self) -> bool:
+        return self.state == "open"
 
 
 class Lane(models.Model):
@@ -225,6 +326,10 @@ class Code(models.Model):
 
     def __str__(self) -> str:
         return f"code ending {self.last4} of {self.order.client_order_id}"
+
+    def context(self) -> Context:
+        """Where the sealed code belongs; under any other context it does not open."""
+        return Context("orders_code", "sealed", str(self.pk), supplier=str(self.account_id), order=str(self.order_id))
 
     @property
     def status(self) -> Status:

@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from procurement.catalog.models import Mapping, Product
 from procurement.catalog.policies import differences
-from procurement.errors import NotAllowed, Refused
+from procurement.errors import NotAllowed, Refused, StaleState
 from procurement.orders.models import Code, Order
 from procurement.staff.access import check_can
 from procurement.staff.models import User
@@ -82,6 +82,12 @@ def check_own_draft(user: User, order: Order) -> None:
     """Only the requester sends a draft on: it counts against their day, and they can't approve it (R35)."""
     if order.requested_by_id is not None and order.requested_by_id != user.pk:
         raise NotAllowed(f"{order.requested_by} drafted this order and alone can send it on. Nothing was ordered.")
+
+
+def check_is_draft(order: Order) -> None:
+    """Only a draft may get another quantity; a later order is what somebody agreed to (R15)."""
+    if order.state != "draft":
+        raise StaleState(f"This order is “{order.status.label}” and its quantity is fixed. Nothing was changed.")
 
 
 def check_can_cancel(user: User, order: Order) -> None:

@@ -2,52 +2,56 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
-from django.db.models import Count, Q, QuerySet
+from django.db.models import Count, OuterRef, Q, QuerySet, Subquery
+from django.db.models.functions import Coalesce
+from django.urls import reverse
 from django.utils import timezone
 
 from ledger.money import format_amount
 from procurement.approvals.models import ApprovalRequest
 from procurement.audit.models import AuditEvent
 from procurement.audit.queries import as_entry
-from procurement.bookkeeping.balances import expected_at
 from procurement.catalog.models import Mapping, PriceObservation
-from procurement.orders.models import Attempt, Code, Lane, Order, Resolution
-from procurement.orders.services.resolving import verdicts_for
+from procurement.orders.models import Attempt, Code, Order
+from procurement.orders.services.timing import ahead_of
+from procurement.orders.standing import lane_blocker
 from procurement.orders.states import AWAITED, UNCONFIRMED
-from procurement.staff.access import may
-from procurement.staff.models import User
-from procurement.staff.permissions import Permission
-from procurement.suppliers.clients import client_for
-from procurement.suppliers.models import BalanceSnapshot, Exchange, WebhookEvent
-from procurement.suppliers.queries import unmatched_events
+from procurement.suppliers.models import Exchange
 from procurement.vault import blind_index, normalise_code
 from procurement.web.parts import StripCell, TimelineEntry
-from procurement.work.models import DueWork
+from procurement.web.subjects import SubjectLink, names_subjects
 
 # States in which the page looks for news by itself.
 MOVING = ("approved", "placing", "placed", "paid", "delivered")
 NEEDS_SOMEONE = ("pending_approval", "partial", "supplier_failed", *UNCONFIRMED)
 OPEN = ("draft", "pending_approval", "approved", "placing", *AWAITED, *UNCONFIRMED)
 FAILED = ("place_failed", "rejected", "refunded", "expired", "cancelled")
+# Codes somebody must claim: the order's own state only says that they came.
+NOT_AS_ORDERED = ("wrong_region", "invalid")
 UNSENT = ("draft", "pending_approval", "approved", "rejected", "place_failed", "expired", "cancelled")
-# States in which the system looks again by itself.
-DELIVERY_WORK = ("approved", "placing", "partial", "unknown", *AWAITED)
 
 
 def orders_for_list() -> QuerySet[Order]:
     """All orders with what a list row shows."""
-    return Order.objects.select_related("account", "requested_by", "sku")
+    return Order.objects.select_related("account", "requested_by", "sku").annotate(not_as_ordered=not_as_ordered())
 
 
 def order_for_page(pk: Any) -> Order:
     """One order with everything its page names; raises Order.DoesNotExist."""
     related = ("account", "requested_by", "sku", "product", "mapping", "approval__decided_by", "approval__requested_by")
-    return Order.objects.select_related(*related).get(pk=pk)
+    return Order.objects.select_related(*related).annotate(not_as_ordered=not_as_ordered()).get(pk=pk)
+
+
+def not_as_ordered() -> Coalesce:
+    """How many codes of an order are for another region or value, or are invalid, and not claimed yet."""
+    wrong = Code.objects.filter(order=OuterRef("pk"), state__in=NOT_AS_ORDERED).order_by()
+    return Coalesce(Subquery(wrong.values("order").annotate(n=Count("pk")).values("n")), 0)
 
 
 def what(order: Order) -> str:
@@ -90,17 +94,15 @@ def summary(order: Order) -> str:
 
 def behind(order: Order) -> str:
     """Which unconfirmed order an approved one waits for at an account that takes one at a time; empty if none."""
-    if order.state != "approved":
-        return ""
-    lane = Lane.objects.filter(account=order.account, holder__order__state__in=UNCONFIRMED).first()
-    if lane is None or lane.holder is None:
-        return ""
-    return f"Approved, and nothing is sent: {order.account} gets no order until {lane.holder.order} is resolved."
+    blocker = lane_blocker(order)
+    return (
+        f"Approved, and nothing is sent: {order.account} gets no order until {blocker} is resolved." if blocker else ""
+    )
 
 
 def set_aside(order: Order) -> str:
     """What to do about codes that are not what was ordered; empty when all are."""
-    count = order.codes.filter(state__in=["wrong_region", "invalid"]).count()
+    count = order.codes.filter(state__in=NOT_AS_ORDERED).count()
     return (
         f" {count} of them {'is' if count == 1 else 'are'} not what was ordered: open a case to claim." if count else ""
     )
@@ -153,18 +155,37 @@ def without_amounts(text: str) -> str:
     return AMOUNT.sub("an amount", text)
 
 
+# Two rows of the record for one happening: what the approval says of it, with amount and rule, is the fuller one.
+TOLD_BY_THE_APPROVAL = {
+    "order.submitted": {"approval.requested"},
+    "order.approved": {"approval.approved"},
+    "order.rejected": {"approval.rejected"},
+    "order.sent_back": {"approval.sent_back"},
+    "order.withdrawn": {"approval.withdrawn"},
+    "order.expired": {"approval.expired"},
+}
+AT_ONCE = timedelta(seconds=2)
+
+
 def timeline(order: Order, *, with_cost: bool, limit: int = 100) -> list[TimelineEntry]:
-    """The story of the order, its approval, its attempts and its codes, oldest first: the last `limit` events."""
+    """The story of the order, its approvals and its codes, oldest first, each happening once: the last `limit` events."""
     about = Q(subject_kind="orders.order", subject_id=str(order.pk))
-    if order.approval_id:
-        about |= Q(subject_kind="approvals.approvalrequest", subject_id=str(order.approval_id))
+    asking = ApprovalRequest.objects.filter(subject_kind="orders.order", subject_id=str(order.pk))
+    asked = [str(pk) for pk in asking.values_list("pk", flat=True)]
+    about |= Q(subject_kind="approvals.approvalrequest", subject_id__in=asked)
     codes = [str(pk) for pk in order.codes.values_list("pk", flat=True)]
     about |= Q(subject_kind="orders.code", subject_id__in=codes)
-    events = AuditEvent.objects.filter(about).order_by("-id")[:limit]
-    entries = [as_entry(event) for event in reversed(events)]
+    events = list(AuditEvent.objects.filter(about).order_by("-id")[:limit])
+    entries = [as_entry(event) for event in reversed(events) if not told_twice(event, events)]
     if with_cost:
         return entries
     return [replace(e, sentence=without_amounts(e.sentence), reason=without_amounts(e.reason)) for e in entries]
+
+
+def told_twice(event: AuditEvent, events: list[AuditEvent]) -> bool:
+    """Whether the approval's own event, written in the same moment, says the same."""
+    twins = TOLD_BY_THE_APPROVAL.get(event.action)
+    return bool(twins) and any(e.action in (twins or ()) and abs(e.at - event.at) <= AT_ONCE for e in events)
 
 
 @dataclass(frozen=True)
@@ -173,6 +194,12 @@ class AttemptRow:
 
     attempt: Attempt
     exchanges: list[Exchange]
+    verdict: str
+
+    @property
+    def key_fingerprint(self) -> str:
+        """Eight characters by which two people compare a key over the phone."""
+        return hashlib.sha256(self.attempt.idempotency_key.encode()).hexdigest()[:8]
 
 
 def new_price(order: Order) -> int | None:
@@ -181,11 +208,19 @@ def new_price(order: Order) -> int | None:
     return cost if order.state == "draft" and cost is not None and cost > order.unit_cost_minor else None
 
 
-def attempts_of(order: Order) -> list[AttemptRow]:
+def attempts_of(order: Order, *, with_cost: bool) -> list[AttemptRow]:
+    """Every attempt with its exchanges and its verdict in words, oldest first."""
     attempts = list(order.attempts.order_by("number"))
     ids = [str(attempt.pk) for attempt in attempts]
     rows = Exchange.objects.filter(subject_kind="orders.attempt", subject_id__in=ids).order_by("started_at")
-    return [AttemptRow(attempt, [row for row in rows if row.subject_id == str(attempt.pk)]) for attempt in attempts]
+    return [
+        AttemptRow(
+            attempt,
+            [row for row in rows if row.subject_id == str(attempt.pk)],
+            attempt.verdict if with_cost else without_amounts(attempt.verdict),
+        )
+        for attempt in attempts
+    ]
 
 
 def refused_by_person(order: Order) -> ApprovalRequest | None:
@@ -195,19 +230,11 @@ def refused_by_person(order: Order) -> ApprovalRequest | None:
     return rows.select_related("decided_by").order_by("-decided_at").first() if verdict else None
 
 
-def next_due(order: Order) -> datetime | None:
-    """When the system looks at this order again by itself; None when that is now or nothing is awaited."""
-    if order.state not in DELIVERY_WORK:
-        return None
-    rows = DueWork.objects.filter(kind__in=["order.place", "order.check"], ref=str(order.pk), due_at__gt=timezone.now())
-    return rows.order_by("due_at").values_list("due_at", flat=True).first()
-
-
 def place_in_queue(order: Order) -> int | None:
     """1 for the next to be sent at its account; None when it is not waiting (R44)."""
     if order.state != "approved":
         return None
-    return Order.objects.filter(account=order.account, state="approved", approved_at__lt=order.approved_at).count() + 1
+    return ahead_of(order) + 1
 
 
 def codes_of(order: Order, last4: str = "") -> QuerySet[Code]:
@@ -274,59 +301,11 @@ def find_codes(text: str) -> list[Code]:
     return list(rows.select_related("order", "account").order_by("-stored_at")[:20])
 
 
-@dataclass(frozen=True)
-class Unconfirmed:
-    """What is known of an order nobody is sure of: balances in minor units, signed events nobody claims, the open proposal."""
-
-    idempotent: bool
-    balance_before: int | None
-    readings: list[BalanceSnapshot]
-    balance_words: str
-    events: list[WebhookEvent]
-    proposal: Resolution | None
-    verdicts: tuple[str, ...]
-    may_propose: bool
-    may_confirm: bool
-    may_decline: bool
-
-
-def unconfirmed_facts(order: Order, user: User) -> Unconfirmed | None:
-    """The evidence and what this person may do with it; None for an order that is not unconfirmed."""
-    attempt = order.attempts.filter(state__in=["unknown", "placed_no_id", "placed"]).first()
-    verdicts = verdicts_for(order)
-    if not verdicts or attempt is None or attempt.sent_at is None:
-        return None
-    readings = BalanceSnapshot.objects.filter(
-        account=order.account, currency=order.cost_currency, taken_at__gt=attempt.sent_at
-    ).order_by("-taken_at")[:5]
-    until = attempt.sent_at + timedelta(hours=24)
-    proposal = order.resolutions.filter(state="open").select_related("proposed_by").first()
-    mine = order.requested_by_id == user.pk
-    finance = may(user, Permission.RECONCILIATION_RUN)
-    return Unconfirmed(
-        idempotent=client_for(order.account).idempotent,
-        balance_before=attempt.balance_before_minor,
-        readings=list(readings),
-        balance_words=balance_words(order, attempt, readings[0] if readings else None),
-        events=list(unmatched_events(order.account_id, attempt.sent_at, until)[:5]),
-        proposal=proposal,
-        may_propose=may(user, Permission.CASE_WORK) and not mine,
-        verdicts=verdicts,
-        may_confirm=finance and not mine and proposal is not None and proposal.proposed_by_id != user.pk,
-        may_decline=proposal is not None and (finance or proposal.proposed_by_id == user.pk),
-    )
-
-
-def balance_words(order: Order, attempt: Attempt, latest: BalanceSnapshot | None) -> str:
-    """What the balance before and the latest one say, each less what our ledger explains."""
-    if latest is None or attempt.balance_before_minor is None or attempt.sent_at is None:
-        return "Not enough readings to say anything."
-    code, currency = order.account.code, order.cost_currency
-    gap_before = attempt.balance_before_minor - expected_at(code, currency, attempt.sent_at)
-    taken = gap_before - (latest.available - expected_at(code, currency, latest.taken_at))
-    if taken == 0:
-        return "No money is missing: it seems the supplier did not take it, or has not booked it yet."
-    worth = f"{format_amount(taken, currency)} {currency}"
-    if taken == order.max_total_minor:
-        return f"{worth} is missing, exactly what this order costs: it seems the supplier took it."
-    return f"{worth} is missing beyond what our ledger explains."
+@names_subjects("orders.attempt")
+def name_attempts(keys: list[str]) -> dict[str, SubjectLink]:
+    """Attempts as `ORDER-1042, attempt 1`, with their orders' pages."""
+    rows = Attempt.objects.filter(pk__in=keys).values_list("pk", "order_id", "order__client_order_id", "number")
+    return {
+        str(pk): SubjectLink(f"{name}, attempt {number}", reverse("orders:order_detail", args=[order_id]))
+        for pk, order_id, name, number in rows
+    }

@@ -30,7 +30,9 @@ ORDER = Machine(
         Move("draft", "pending_approval", "order.submitted", "buyer"),
         Move("draft", "approved", "order.approved", "buyer, below the limit"),
         Move("draft", "cancelled", "order.cancelled", "buyer"),
-        Move("pending_approval", "draft", "order.sent_back", "approver sends back, or buyer withdraws"),
+        Move("draft", "placed", "order.adopted", "support proposes, finance confirms: an order that nobody claimed"),
+        Move("pending_approval", "draft", "order.sent_back", "approver sends back"),
+        Move("pending_approval", "draft", "order.withdrawn", "buyer withdraws"),
         Move("pending_approval", "rejected", "order.rejected", "approver"),
         Move("pending_approval", "approved", "order.approved", "approver"),
         Move("pending_approval", "expired", "order.expired", "clock"),
@@ -128,5 +130,21 @@ CODE = Machine(
         Move("claimed", "replaced", "claim.replaced", "support"),
         Move("claimed", "credited", "claim.credited", "finance"),
         Move("claimed", "invalid", "claim.declined", "support"),
+    ),
+)
+
+UNCLAIMED = Machine(
+    name="unclaimed order",
+    statuses={
+        "open": Status("Nobody's order", "attention", "support and finance"),
+        "bound": Status("Bound to an order", "good", "nobody"),
+        "adopted": Status("Adopted", "good", "nobody"),
+        "dismissed": Status("Dismissed", "neutral", "nobody"),
+    },
+    moves=(
+        Move("open", "bound", "unclaimed.bound", "an order of ours turns out to carry it"),
+        Move("open", "adopted", "unclaimed.adopted", "support proposes, finance confirms"),
+        Move("open", "dismissed", "unclaimed.dismissed", "support proposes, finance confirms"),
+        Move("dismissed", "bound", "unclaimed.bound", "an order of ours turns out to carry it"),
     ),
 )

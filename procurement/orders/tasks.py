@@ -4,41 +4,64 @@ from __future__ import annotations
 
 import uuid
 from datetime import datetime, timedelta
+from typing import Any
 
-from django.db.models import Q
 from django.utils import timezone
 
-from procurement.orders.models import Order
+from procurement.orders.models import Order, UnclaimedOrder
 from procurement.orders.services.expiring import expire_stale
+from procurement.orders.services.investigating import investigate
+from procurement.orders.services.outcomes import INVESTIGATE
 from procurement.orders.services.placing import place_order
-from procurement.orders.services.tracking import READABLE, check_order, read_order
-from procurement.orders.states import AWAITED
+from procurement.orders.services.tracking import READABLE, check_order, is_awaited, read_order
+from procurement.orders.services.unclaimed import READ_UNCLAIMED, follow_unclaimed, note_unclaimed, unread_orders
+from procurement.orders.states import AWAITED, UNCONFIRMED
 from procurement.suppliers.clients import SupplierProblem, normal_status
 from procurement.suppliers.clients.types import FAILED, REFUNDED, UNRECOGNISED
+from procurement.suppliers.models import SupplierAccount
 from procurement.suppliers.receiving import mark_event_applied, mark_event_unmatched, waiting_words
 from procurement.work.models import DueWork
-from procurement.work.registry import handler, periodic
+from procurement.work.registry import CODES, FIRST, POLLS, handler, periodic
 from procurement.work.services import make_due
 
 HINT_AGAIN = timedelta(seconds=30)
 UNKNOWN_ORDER_PATIENCE = timedelta(minutes=2)
 
 
-@handler("order.place")
+def account_of(ref: str) -> str:
+    """The account of an order."""
+    return str(Order.objects.values_list("account", flat=True).filter(pk=ref).first() or "")
+
+
+def account_of_unclaimed(ref: str) -> str:
+    return str(UnclaimedOrder.objects.values_list("account", flat=True).filter(pk=ref).first() or "")
+
+
+@handler("order.place", rank=FIRST, account=account_of)
 def place_order_task(ref: str) -> datetime | None:
     return place_order(ref)
 
 
-@handler("order.check")
+@handler("order.check", rank=CODES, account=account_of)
 def check_order_task(ref: str) -> datetime | None:
     return check_order(ref)
 
 
-@handler("order.hint")
+@handler(INVESTIGATE, rank=POLLS, account=account_of)
+def investigate_task(ref: str) -> datetime | None:
+    return investigate(ref)
+
+
+@handler(READ_UNCLAIMED, rank=POLLS, account=account_of_unclaimed)
+def follow_unclaimed_task(ref: str) -> datetime | None:
+    return follow_unclaimed(ref)
+
+
+@handler("order.hint", rank=CODES, account=lambda ref: ref.partition(":")[0])
 def follow_hint_task(ref: str) -> datetime | None:
     """A webhook named a remote order: read it now. An event may come before our own reply is stored, so wait a little (R58)."""
-    account, _, remote_id = ref.partition(":")
-    account_id = uuid.UUID(account)
+    named, _, remote_id = ref.partition(":")
+    account_id = uuid.UUID(named)
     order = (
         Order.objects.filter(account_id=account_id, remote_id=remote_id).select_related("account", "product").first()
     )
@@ -48,6 +71,8 @@ def follow_hint_task(ref: str) -> datetime | None:
         if recent.exists():
             return timezone.now() + timedelta(seconds=3)
         mark_event_unmatched(account_id, remote_id)
+        account = SupplierAccount.objects.get(pk=account_id)
+        note_unclaimed(account=account, remote_id=remote_id, seen_by="event")
         return None
     if order.state not in READABLE or not news_for(order):
         mark_event_applied(account_id, remote_id, note="Nothing new: the order had moved on already.")
@@ -73,14 +98,27 @@ def news_for(order: Order) -> bool:
 
 @periodic("orders.sweep", every=timedelta(minutes=1))
 def sweep_orders() -> None:
-    """Nothing that still moves may be without a due time: whatever lost its work row gets one again."""
-    for kind, states in (("order.place", ("approved", "placing")), ("order.check", AWAITED)):
-        due = DueWork.objects.filter(kind=kind).values_list("ref", flat=True)
-        forgotten = Order.objects.filter(Q(state__in=states)).values_list("pk", flat=True)
-        known = set(due)
-        for pk in forgotten:
+    """Nothing that still moves may be without a due time: whatever lost its work row gets one again (I10)."""
+    for kind, waiting in forgettable().items():
+        known = set(DueWork.objects.filter(kind=kind).values_list("ref", flat=True))
+        for pk in waiting:
             if str(pk) not in known:
                 make_due(kind, str(pk))
+
+
+def forgettable() -> dict[str, list[Any]]:
+    """What must be due, by kind of work. A draft, a question and a verdict wait for people and for no clock."""
+    orders = Order.objects.all()
+    late = orders.filter(state="partial", refunded_minor=0)
+    return {
+        "order.place": list(orders.filter(state__in=("approved", "placing")).values_list("pk", flat=True)),
+        "order.check": [
+            *orders.filter(state__in=AWAITED).values_list("pk", flat=True),
+            *(order.pk for order in late if is_awaited(order)),
+        ],
+        INVESTIGATE: list(orders.filter(state__in=UNCONFIRMED, remote_id="").values_list("pk", flat=True)),
+        READ_UNCLAIMED: unread_orders(),
+    }
 
 
 @periodic("orders.expire", every=timedelta(minutes=5))

@@ -4,21 +4,29 @@ from __future__ import annotations
 
 from django.urls import path
 
-from procurement.orders.views import codes, pages, resolving
+from procurement.orders.views import codes, pages, resolving, unclaimed, unconfirmed
 
 app_name = "orders"
 urlpatterns = [
     path("", pages.order_list, name="order_list"),
     path("new/", pages.order_new, name="order_new"),
     path("place/", pages.order_place, name="order_place"),
+    path("unconfirmed/", unconfirmed.unconfirmed_list, name="unconfirmed_list"),
+    path("unconfirmed/<uuid:pk>/", unconfirmed.unconfirmed_order, name="unconfirmed_order"),
+    path("unconfirmed/unclaimed/<int:pk>/", unclaimed.unclaimed_order, name="unclaimed_order"),
+    path("unconfirmed/unclaimed/<int:pk>/propose/", unclaimed.unclaimed_propose, name="unclaimed_propose"),
+    path("unconfirmed/unclaimed/<int:pk>/confirm/", unclaimed.unclaimed_confirm, name="unclaimed_confirm"),
+    path("unconfirmed/unclaimed/<int:pk>/decline/", unclaimed.unclaimed_decline, name="unclaimed_decline"),
     path("<uuid:pk>/", pages.order_detail, name="order_detail"),
     path("<uuid:pk>/status/", pages.order_status, name="order_status"),
     path("<uuid:pk>/submit/", pages.order_submit, name="order_submit"),
+    path("<uuid:pk>/quantity/", pages.order_quantity, name="order_quantity"),
     path("<uuid:pk>/withdraw/", pages.order_withdraw, name="order_withdraw"),
     path("<uuid:pk>/cancel/", pages.order_cancel, name="order_cancel"),
     path("<uuid:pk>/outcome/propose/", resolving.outcome_propose, name="outcome_propose"),
     path("<uuid:pk>/outcome/confirm/", resolving.outcome_confirm, name="outcome_confirm"),
     path("<uuid:pk>/outcome/decline/", resolving.outcome_decline, name="outcome_decline"),
+    path("<uuid:pk>/outcome/note/", unconfirmed.supplier_note, name="outcome_note"),
     path("<uuid:pk>/look/", pages.order_look, name="order_look"),
     path("codes/<uuid:pk>/reveal/", codes.code_reveal, name="code_reveal"),
     path("codes/<uuid:pk>/copy/", codes.code_copy, name="code_copy"),

@@ -10,7 +10,8 @@ import pytest
 import time_machine
 from django.utils import timezone
 
-from procurement.bookkeeping import postings
+from ledger.money import parse_amount
+from procurement.bookkeeping import deposits
 from procurement.catalog.models import Mapping, Sku
 from procurement.catalog.services.refreshing import refresh_products
 from procurement.orders.models import Order
@@ -46,21 +47,25 @@ class Shop:
 
 @pytest.fixture
 def shop(transactional_db: None, sandbox_server: SandboxServer) -> Shop:
+    return open_shop(sandbox_server)
+
+
+def open_shop(sandbox_server: SandboxServer, money: str = "5000.00") -> Shop:
+    """Fill an empty database; `money` (USD) is on both sides of each account."""
     sandbox_server.reset()
     sandbox_server.settings(limits_enabled=False, loop_enabled=False)
     accounts = {}
     for code, name in (("alpha", "Alpha PSN"), ("psnb2b", "PSN:B2B")):
-        sandbox_server.account(code, delivery_delay_seconds=0, balance={"USD": "5000.00"})
+        sandbox_server.account(code, delivery_delay_seconds=0, balance={"USD": money})
         account = create_account(
             by=None, code=code, name=name, dialect=code, base_url=sandbox_server.url(code), settlement_currency="USD"
         )
         set_api_key(by=None, account=account, key=KEYS[code])
         set_webhook_secret(by=None, account=account, secret=SECRETS[code])
         refresh_products(account)
-        postings.deposit(
-            by=None,
+        deposits.open_book(
             account=account,
-            amount_minor=5000_00,
+            amount_minor=parse_amount(money, "USD"),
             currency="USD",
             credited_on=date(2026, 1, 1),
             reference=f"{code}-1",

@@ -14,11 +14,13 @@ from procurement.approvals.models import ApprovalRequest
 from procurement.audit.models import AuditEvent
 from procurement.bookkeeping import postings
 from procurement.catalog.models import Mapping
-from procurement.errors import NotAllowed, Refused
+from procurement.errors import NotAllowed, Refused, StaleState
 from procurement.orders.forms import OrderForm
 from procurement.orders.models import Attempt, Order
+from procurement.orders.services.approving import approve_order, send_back_order
 from procurement.orders.services.drafting import (
     cancel_order,
+    change_quantity,
     draft_order,
     next_client_order_id,
     quote,
@@ -27,6 +29,7 @@ from procurement.orders.services.drafting import (
 )
 from procurement.orders.services.placing import place_order
 from procurement.staff.models import User
+from procurement.terms import asking
 from procurement.work.models import DueWork
 from tests.orders.conftest import Shop
 
@@ -223,6 +226,21 @@ def test_the_same_order_again_warns(shop: Shop, submitted: Submitted) -> None:
     assert warnings(shop.mappings["alpha"], 4) == []
 
 
+@pytest.mark.requirement("R17")
+def test_a_question_to_be_checked_before_money_warns_until_it_is(
+    shop: Shop, buyer: User, admin: User, person: Callable[..., User]
+) -> None:
+    mapping, account = shop.mappings["alpha"], shop.accounts["alpha"]
+    asking.ask_question(by=buyer, account=account, before="engineering", question="Which fields come?")
+    assert warnings(mapping, 1) == []
+    question = asking.ask_question(by=buyer, account=account, before="money", question="Who refunds a wrong region?")
+    asking.answer_question(by=admin, question=question, answer="They do.", control="One test order first.")
+
+    assert warnings(mapping, 1) == ["Buyer's questions about Alpha PSN that nobody has checked: 1."]
+    asking.check_question(by=person("abe_admin", "admin"), question=question)
+    assert warnings(mapping, 1) == []
+
+
 @pytest.mark.requirement("R35")
 def test_small_orders_do_not_slip_under_the_limit_of_a_day(shop: Shop, submitted: Submitted) -> None:
     cost = shop.mappings["alpha"].product.cost_minor
@@ -307,3 +325,59 @@ def test_what_was_decided_stays_when_the_catalogue_changes(shop: Shop, submitted
 
     order.refresh_from_db()
     assert (order.region, order.face_minor, order.unit_cost_minor, order.max_total_minor) == before
+
+
+@pytest.mark.requirement("R15", "R35")
+def test_a_draft_that_was_sent_back_gets_another_quantity_and_must_be_approved_anew(
+    shop: Shop, submitted: Submitted, buyer: User, manager: User
+) -> None:
+    order = submitted("alpha", 20)
+    assert order.approval is not None
+    shown = order.approval.content_hash
+    send_back_order(by=manager, order=order, shown_hash=shown, reason="Twelve are enough")
+    product = order.product
+    type(product).objects.filter(pk=product.pk).update(cost_minor=(product.cost_minor or 0) + 10)
+    order = Order.objects.get(pk=order.pk)
+
+    terms = change_quantity(by=buyer, order=order, quantity=12)
+
+    order.refresh_from_db()
+    assert (order.state, order.quantity, order.approval) == ("draft", 12, None)
+    assert order.unit_cost_minor == terms.unit_cost_minor == (product.cost_minor or 0) + 10
+    submit_order(by=buyer, order=order)
+    assert order.state == "pending_approval"
+    assert order.approval is not None
+    assert order.approval.amount_minor == order.max_total_minor
+    with pytest.raises(StaleState):
+        approve_order(by=manager, order=order, shown_hash=shown)
+    assert_nothing_is_held(orders=1)
+
+
+@pytest.mark.parametrize("quantity", [0, -1, 1001, 2, 900])
+def test_a_quantity_that_can_not_be_ordered_leaves_the_draft_as_it_was(shop: Shop, buyer: User, quantity: int) -> None:
+    order = shop.order(buyer)
+
+    with pytest.raises(Refused):
+        change_quantity(by=buyer, order=order, quantity=quantity)
+
+    order.refresh_from_db()
+    assert (order.quantity, order.version, order.state) == (2, 1, "draft")
+
+
+def test_only_the_requester_and_only_of_a_draft_changes_the_quantity(
+    shop: Shop, submitted: Submitted, buyer: User, manager: User, support: User
+) -> None:
+    draft, waiting, stale = shop.order(buyer), submitted("alpha", 20), shop.order(buyer)
+    Order.objects.filter(pk=stale.pk).update(version=7)
+
+    for who, order, error in (
+        (manager, draft, NotAllowed),
+        (support, draft, NotAllowed),
+        (buyer, waiting, StaleState),
+        (buyer, stale, StaleState),
+    ):
+        with pytest.raises(error):
+            change_quantity(by=who, order=order, quantity=5)
+
+    assert sorted(Order.objects.values_list("quantity", flat=True)) == [2, 2, 20]
+    assert not AuditEvent.objects.filter(action="order.quantity_changed").exists()

@@ -10,8 +10,12 @@ import time_machine
 from django.utils import timezone
 
 from procurement.bookkeeping import postings
+from procurement.errors import DomainError
 from procurement.orders.models import Attempt, Code, Lane, Order
-from procurement.orders.services.placing import place_order
+from procurement.orders.services.drafting import cancel_order
+from procurement.orders.services.expiring import expire_stale
+from procurement.orders.services.placing import place_order, take_lane
+from procurement.staff.models import User
 from procurement.suppliers.models import Exchange
 from tests.orders.conftest import Shop, run_until_settled
 
@@ -63,6 +67,52 @@ def test_lost_answer_at_alpha_is_sent_again_with_the_same_bytes_and_bought_once(
     assert order.attempts.count() == 1
     assert len(at_supplier(shop, order)) == 1
     assert postings.settled_balance("alpha", "USD") == 5000_00 - (order.total_cost_minor or 0)
+
+
+@pytest.mark.requirement("R21", "R26")
+@pytest.mark.parametrize("refusal", ["key_revoked", "rate_limit_now"])
+def test_a_no_to_a_repetition_leaves_the_order_unconfirmed(
+    shop: Shop, submitted: Submitted, buyer: User, refusal: str
+) -> None:
+    order = submitted("alpha")
+    shop.sandbox.arm("alpha", "answer_lost")
+    again = place_order(str(order.pk))
+    assert again is not None
+    shop.sandbox.arm("alpha", refusal, where="order")
+
+    with time_machine.travel(again + timedelta(seconds=30)):
+        place_order(str(order.pk))
+        order.refresh_from_db()
+        assert (order.state, order.attempts.get().state) == ("unknown", "unknown")
+        with pytest.raises(DomainError):
+            cancel_order(by=buyer, order=order, reason="Not needed any more")
+
+    order.refresh_from_db()
+    assert order.state == "unknown"
+    assert len(at_supplier(shop, order)) == 1
+    assert postings.free_balance("alpha", "USD") == 5000_00 - order.max_total_minor
+
+
+@pytest.mark.parametrize("ending", ["cancelled", "expired"])
+def test_an_order_that_ends_before_it_is_sent_leaves_the_lane_free(
+    shop: Shop, submitted: Submitted, buyer: User, ending: str
+) -> None:
+    """Its worker took the lane and died before the second commit."""
+    order = submitted("psnb2b")
+    attempt = order.attempts.get()
+    assert take_lane(order.account, attempt)
+
+    if ending == "cancelled":
+        cancel_order(by=buyer, order=order, reason="Not needed any more")
+    else:
+        with time_machine.travel(timezone.now() + timedelta(hours=25)):
+            assert expire_stale() == 1
+
+    order.refresh_from_db()
+    assert order.state == ending
+    assert Lane.objects.get(account=order.account).holder is None
+    assert not take_lane(order.account, attempt)
+    assert Lane.objects.get(account=order.account).holder is None
 
 
 @pytest.mark.requirement("R26", "R31")

@@ -15,7 +15,7 @@ from procurement.audit.models import AuditEvent
 from procurement.bookkeeping import postings
 from procurement.orders.models import Code, Delivery, Order
 from procurement.orders.services.placing import place_order
-from procurement.orders.services.receiving import code_context, fetch_codes
+from procurement.orders.services.receiving import fetch_codes
 from procurement.orders.services.tracking import check_order
 from procurement.suppliers.models import Exchange
 from procurement.vault import Purpose, open_sealed
@@ -30,12 +30,12 @@ def delivered(shop: Shop, submitted: Submitted, code: str, fault: str = "", quan
     order = submitted(code, quantity)
     if fault:
         shop.sandbox.arm(code, fault, **params)
-    return run_until_settled(order)
+    # Long enough that codes which never come are given up: half an hour.
+    return run_until_settled(order, steps=30 if fault == "duplicate_code" else 12)
 
 
 def plain(code: Code) -> str:
-    context = code_context(str(code.pk), str(code.account_id), str(code.order_id))
-    return open_sealed(code.sealed, purpose=Purpose.CODE, context=context).expose()
+    return open_sealed(code.sealed, purpose=Purpose.CODE, context=code.context()).expose()
 
 
 def states(order: Order) -> list[str]:

@@ -35,7 +35,7 @@ def test_codes_that_never_came_are_refunded_in_part(shop: Shop, submitted: Submi
     order = submitted(code, 4)
     shop.sandbox.arm(code, "part_delivery")
 
-    run_until_settled(order)
+    run_until_settled(order, steps=30)
 
     assert order.state == "partial"
     assert order.refunded_minor * 2 == order.total_cost_minor

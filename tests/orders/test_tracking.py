@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -72,6 +73,26 @@ def test_a_late_reading_never_moves_an_order_backwards(shop: Shop, submitted: Su
     assert (order.state, order.codes.count()) == ("codes_stored", 2)
 
 
+@pytest.mark.requirement("R57")
+def test_a_supplier_that_goes_back_on_its_word_twice_stops_for_people(shop: Shop, submitted: Submitted) -> None:
+    order = run_until_settled(submitted("psnb2b"))
+    steps = [
+        ("paid", "codes_stored"),
+        ("paid", "codes_stored"),
+        ("delivered", "codes_stored"),
+        ("paid", "manual_review"),
+    ]
+
+    for status, state in steps:
+        apply_reading(order, reading(order, status=status, raw_status=status), "poll")
+        assert order.state == state
+
+    assert order.setbacks == 2
+    assert "went back on its word twice" in order.problem
+    assert AuditEvent.objects.filter(action="order.conflict").count() == 1
+    assert order.codes.count() == 2
+
+
 @pytest.mark.requirement("R26", "R33")
 @pytest.mark.parametrize(
     ("facts", "why"),
@@ -79,6 +100,9 @@ def test_a_late_reading_never_moves_an_order_backwards(shop: Shop, submitted: Su
         ({"quantity": 3}, "ordered 2, the supplier now says 3"),
         ({"currency": "EUR"}, "agreed in USD, the supplier now says EUR"),
         ({"total": 10**9}, "the supplier now says 10,000,000.00 USD"),
+        ({"external_id": "psn-tr-50"}, "the supplier now says psn-tr-50"),
+        ({"region": "TR"}, "ordered US, the supplier now says TR"),
+        ({"denomination": Decimal("20.00")}, "ordered 50 USD, the supplier now says 20"),
     ],
 )
 def test_a_reading_that_contradicts_the_order_stops_for_people(

@@ -8,7 +8,7 @@ from procurement.approvals import services as approvals
 from procurement.approvals.models import ApprovalRequest
 from procurement.errors import Refused, StaleState
 from procurement.orders.models import Order
-from procurement.orders.services.drafting import approval_content
+from procurement.orders.services.approved import approval_content
 from procurement.orders.services.placing import release_for_placing
 from procurement.orders.states import ORDER
 from procurement.staff.models import User
@@ -52,4 +52,4 @@ def send_back_order(*, by: User, order: Order, shown_hash: str, reason: str) -> 
     request = open_request(order)
     with transaction.atomic():
         approvals.decide(by=by, request=request, verdict="sent_back", shown_hash=shown_hash, reason=reason)
-        transition(order, "draft", by=by, machine=ORDER, reason=reason, approval=None)
+        transition(order, "draft", by=by, machine=ORDER, event="order.sent_back", reason=reason, approval=None)

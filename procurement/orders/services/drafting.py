@@ -13,16 +13,21 @@ from django.utils import timezone
 from procurement.approvals import services as approvals
 from procurement.audit.services import record
 from procurement.bookkeeping import postings
+from procurement.bookkeeping.volume import gate_of
 from procurement.catalog.models import Mapping
+from procurement.catalog.policies import check_validated
 from procurement.errors import Refused, StaleState
 from procurement.orders import policies
 from procurement.orders.models import Order
+from procurement.orders.services.approved import approval_content
+from procurement.orders.services.outcomes import free_lane
 from procurement.orders.services.placing import release_for_placing
 from procurement.orders.states import ATTEMPT, ORDER
 from procurement.staff.access import check_can
 from procurement.staff.models import User
 from procurement.staff.permissions import Permission
 from procurement.states import transition
+from procurement.terms.queries import questions_left
 
 # States in which an order's money is not, or no longer, on its way.
 NOT_SPENT = ("draft", "rejected", "cancelled", "expired", "place_failed", "refunded")
@@ -68,6 +73,7 @@ def quote(*, by: User | None, mapping: Mapping, quantity: int) -> Quote:
     policies.check_mapping(mapping)
     product = mapping.product
     policies.check_product(product)
+    check_validated(product)
     policies.check_quantity(quantity, product)
     if product.cost_minor is None or product.read_at is None:  # check_product refused it; this tells the type checker
         raise Refused(f"{product} is not offered now.")
@@ -93,7 +99,7 @@ def quote(*, by: User | None, mapping: Mapping, quantity: int) -> Quote:
 
 
 def warnings(mapping: Mapping, quantity: int, but: Order | None = None) -> list[str]:
-    """What a person should look at before ordering: stale price, the same order shortly before, cost above face."""
+    """What a person should look at before ordering: stale price, the same order shortly before, cost above face, cap, questions."""
     found = []
     product, now = mapping.product, timezone.now()
     if product.read_at and now - product.read_at > policies.STALE_WARNING:
@@ -113,6 +119,11 @@ def warnings(mapping: Mapping, quantity: int, but: Order | None = None) -> list[
         )
     if product.cost_currency == product.currency and (product.cost_minor or 0) > product.denomination_minor:
         found.append("The cost is above the face value.")
+    gate = gate_of(mapping.account, product.cost_currency)
+    if gate and but is None and (product.cost_minor or 0) * quantity > gate.left_minor:
+        found.append(f"{gate.said(mapping.account)} This order does not fit into today.")
+    if unchecked := questions_left(mapping.account, before="money"):
+        found.append(f"Buyer's questions about {mapping.account} that nobody has checked: {unchecked}.")
     return found
 
 
@@ -170,20 +181,6 @@ def price_moved_sentence(before: int, after: int, currency: str) -> str:
     return f"{moved} Nothing was ordered. Check the new price and place it again."
 
 
-def approval_content(order: Order) -> dict[str, Any]:
-    """Exactly what a manager approves: supplier, product, quantity, at most this unit cost, for this storefront order."""
-    return {
-        "account": order.account.code,
-        "client_order_id": order.client_order_id,
-        "product": order.product.external_id,
-        "region": order.region,
-        "face": postings.amount_text(order.face_minor, order.face_currency),
-        "quantity": order.quantity,
-        "unit_cost_cap": postings.amount_text(order.unit_cost_minor, order.cost_currency),
-        "mapping": str(order.mapping),
-    }
-
-
 def submit_order(*, by: User | None, order: Order, shown_unit_cost_minor: int | None = None) -> Order:
     """Send a draft on: straight to placing when no rule asks for a second person, else to approval (R35).
 
@@ -224,10 +221,41 @@ def agree_to_price(by: User | None, order: Order, terms: Quote) -> None:
     after = postings.amount_text(terms.unit_cost_minor, terms.currency)
     values = {"unit_cost_minor": terms.unit_cost_minor, "price_read_at": terms.read_at, "problem": ""}
     with transaction.atomic():
-        draft = Order.objects.filter(pk=order.pk, state="draft", version=order.version)
-        if draft.update(version=order.version + 1, **values) != 1:
-            raise StaleState(f"{order} was changed by someone else meanwhile. Nothing was ordered. Look at it again.")
+        change_draft(order, values)
         record("order.repriced", by=by, subject=order, before=before, after=after)
+
+
+def change_quantity(*, by: User, order: Order, quantity: int) -> Quote:
+    """Put another quantity on a draft at the price of now; what was approved of it before is void (R15).
+
+    Raises Refused for another person's draft or a quantity that can't be ordered, StaleState for what is no draft.
+    """
+    check_can(by, Permission.ORDER_CREATE)
+    policies.check_own_draft(by, order)
+    policies.check_is_draft(order)
+    if quantity == order.quantity:
+        raise Refused(f"The quantity is {quantity:,} already. Nothing was changed.")
+    terms = quote(by=by, mapping=order.mapping, quantity=quantity)
+    before = order.quantity
+    values = {
+        "quantity": quantity,
+        "unit_cost_minor": terms.unit_cost_minor,
+        "price_read_at": terms.read_at,
+        "problem": "",
+        "approval": None,
+        "approved_at": None,
+    }
+    with transaction.atomic():
+        change_draft(order, values)
+        record("order.quantity_changed", by=by, subject=order, before=before, after=quantity)
+    return terms
+
+
+def change_draft(order: Order, values: dict[str, Any]) -> None:
+    """Write `values` to the draft that was read; StaleState if it changed meanwhile."""
+    draft = Order.objects.filter(pk=order.pk, state="draft", version=order.version)
+    if draft.update(version=order.version + 1, **values) != 1:
+        raise StaleState(f"{order} was changed by someone else meanwhile. Nothing was ordered. Look at it again.")
     order.version += 1
     for name, value in values.items():
         setattr(order, name, value)
@@ -240,7 +268,7 @@ def withdraw_order(*, by: User, order: Order) -> None:
     with transaction.atomic():
         if order.approval and order.approval.state == "open":
             approvals.withdraw(by=by, request=order.approval)
-        transition(order, "draft", by=by, machine=ORDER, reason="Withdrawn by the requester", approval=None)
+        transition(order, "draft", by=by, machine=ORDER, event="order.withdrawn", approval=None)
 
 
 def cancel_order(*, by: User | None, order: Order, reason: str) -> None:
@@ -254,4 +282,5 @@ def cancel_order(*, by: User | None, order: Order, reason: str) -> None:
         transition(order, "cancelled", by=by, machine=ORDER, reason=reason)
         if attempt:
             transition(attempt, "void", by=by, machine=ATTEMPT, reason=reason)
+            free_lane(attempt)
             postings.release_order(order_id=str(order.pk), reason=f"Cancelled: {reason}", actor=str(by or "System"))

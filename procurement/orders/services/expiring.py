@@ -10,6 +10,7 @@ from procurement.approvals.services import APPROVAL_LIFE
 from procurement.bookkeeping import postings
 from procurement.errors import StaleState
 from procurement.orders.models import Order
+from procurement.orders.services.outcomes import free_lane
 from procurement.orders.states import ATTEMPT, ORDER
 from procurement.states import transition
 
@@ -18,8 +19,13 @@ def expire_stale() -> int:
     """Expire every order whose question or approval is older than 24 hours and not being sent; how many were."""
     limit = timezone.now() - APPROVAL_LIFE
     asked = Order.objects.filter(state="pending_approval", approval__requested_at__lt=limit)
-    unused = Order.objects.filter(state="approved", approved_at__lt=limit, attempts__state="ready", attempts__tries=0)
+    unused = Order.objects.filter(state="approved", approved_at__lt=limit, attempts__state="ready")
     return sum(expire(order) for order in [*asked.select_related("approval"), *unused.select_related("approval")])
+
+
+def is_stale(order: Order) -> bool:
+    """Whether an approval is older than 24 hours and was not used: nothing may be sent on it any more."""
+    return order.approved_at is not None and order.approved_at < timezone.now() - APPROVAL_LIFE
 
 
 def expire(order: Order) -> bool:
@@ -34,6 +40,7 @@ def expire(order: Order) -> bool:
             transition(order, "expired", by=None, machine=ORDER)
             if attempt:
                 transition(attempt, "void", by=None, machine=ATTEMPT)
+                free_lane(attempt)
                 postings.release_order(order_id=str(order.pk), reason="The approval expired before it was sent")
     except StaleState:
         return False

@@ -2,38 +2,38 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import timedelta
 
 from django.db import transaction
 from django.utils import timezone
 
 from procurement.bookkeeping import postings
-from procurement.orders.models import Attempt, Lane, Order
-from procurement.orders.states import ATTEMPT, ORDER
+from procurement.errors import StaleState
+from procurement.faultpoints import faultpoint
+from procurement.orders.fitting import misfits, overcharge
+from procurement.orders.models import Attempt, Lane, Order, Resolution, UnclaimedOrder
+from procurement.orders.states import ATTEMPT, ORDER, UNCLAIMED
+from procurement.staff.models import User
 from procurement.states import transition
 from procurement.suppliers.clients.types import Placed
 from procurement.work.services import make_due
 
 FIRST_CHECK = timedelta(seconds=5)
+# Finding out about an unconfirmed order begins after this long.
+INVESTIGATE = "order.investigate"
+FIRST_LOOK = timedelta(seconds=60)
 
 
 def free_lane(attempt: Attempt) -> None:
     Lane.objects.filter(holder=attempt).update(holder=None, taken_at=None)
+    faultpoint("lane.freed")
 
 
 def contradiction(order: Order, outcome: Placed) -> str:
     """How the supplier's answer differs from what was asked; empty if it fits. A replay of another order shows here."""
-    told = outcome.external_id or order.product.external_id
-    if told != order.product.external_id:
-        return f"ordered {order.product.external_id}, the supplier confirmed {told}"
-    if outcome.quantity is not None and outcome.quantity != order.quantity:
-        return f"ordered {order.quantity}, the supplier confirmed {outcome.quantity}"
-    if outcome.currency and outcome.currency != order.cost_currency:
-        return f"agreed in {order.cost_currency}, the supplier charged in {outcome.currency}"
-    if outcome.total is not None and outcome.total > order.max_total_minor:
-        agreed, charged = (postings.amount_text(m, order.cost_currency) for m in (order.max_total_minor, outcome.total))
-        return f"agreed to at most {agreed}, the supplier charged {charged}"
-    return ""
+    found = [*misfits(order, outcome, "confirmed"), overcharge(order, outcome, order.max_total_minor, "charged")]
+    return next(filter(None, found), "")
 
 
 def settle_cost(order: Order, total_minor: int | None, currency: str = "") -> int | None:
@@ -53,6 +53,10 @@ def settle_cost(order: Order, total_minor: int | None, currency: str = "") -> in
 def mark_placed(order: Order, attempt: Attempt, outcome: Placed) -> None:
     """The supplier took it and named its id: book the cost, free the lane, look for the codes soon (R30)."""
     misfit = contradiction(order, outcome)
+    other = Order.objects.filter(account=order.account, remote_id=outcome.remote_id).exclude(pk=order.pk).first()
+    if other is not None:
+        stop_at_conflict(order, attempt, f"the supplier answered with {outcome.remote_id}, which is {other}")
+        return
     with transaction.atomic():
         free_lane(attempt)
         transition(
@@ -78,6 +82,8 @@ def mark_placed(order: Order, attempt: Attempt, outcome: Placed) -> None:
             problem="",
             total_cost_minor=settle_cost(order, outcome.total, outcome.currency),
         )
+        claim_for(order)
+        overtake_proposal(order)
         if misfit:
             transition(order, "manual_review", by=None, machine=ORDER, facts={"why": misfit}, problem=misfit)
         make_due("order.check", str(order.pk), at=timezone.now() + FIRST_CHECK)
@@ -113,3 +119,35 @@ def mark_unknown(order: Order, attempt: Attempt, sentence: str, *, taken: bool =
     with transaction.atomic():
         transition(attempt, state, by=None, machine=ATTEMPT, verdict=sentence, facts={"why": sentence})
         transition(order, state, by=None, machine=ORDER, problem=sentence, facts={"why": sentence})
+        make_due(INVESTIGATE, str(order.pk), at=timezone.now() + FIRST_LOOK)
+
+
+def stop_at_conflict(order: Order, attempt: Attempt, why: str) -> None:
+    """The answer belongs to another order of ours: nobody knows what became of this one, and nothing is sent again (R21)."""
+    with transaction.atomic():
+        mark_unknown(order, attempt, f"A contradiction: {why}.")
+        transition(order, "manual_review", by=None, machine=ORDER, facts={"why": why}, problem=why[:500])
+
+
+def claim_for(order: Order, by: User | None = None) -> None:
+    """Close what was noted of this supplier's order while nobody claimed it: it is this one."""
+    rows = UnclaimedOrder.objects.filter(account=order.account, remote_id=order.remote_id)
+    for row in rows.filter(state__in=["open", "dismissed"]):
+        with suppress(StaleState):
+            transition(row, "bound", by=by, machine=UNCLAIMED, facts={"order": str(order)}, order=order)
+
+
+def overtake_proposal(order: Order) -> None:
+    """The supplier's answer came after all: what a person proposed meanwhile is void."""
+    proposal = order.resolutions.filter(state="open").first()
+    if proposal is not None:
+        end_proposal(proposal, "overtaken", None)
+
+
+def end_proposal(proposal: Resolution, state: str, by: User | None) -> None:
+    """End a proposal once; of two people one wins."""
+    changed = Resolution.objects.filter(pk=proposal.pk, state="open").update(
+        state=state, decided_by=by, decided_at=timezone.now()
+    )
+    if changed != 1:
+        raise StaleState("Somebody decided this at the same moment. Nothing was changed. Reload the page.")

@@ -16,12 +16,16 @@ from django.utils import timezone
 
 from procurement.audit.services import record
 from procurement.bookkeeping import postings
+from procurement.bookkeeping.volume import take_volume
+from procurement.faultpoints import faultpoint
 from procurement.orders.models import Attempt, Lane, Order
+from procurement.orders.services.approved import freeze, refuse_changed
+from procurement.orders.services.expiring import expire, is_stale
 from procurement.orders.services.outcomes import back_to_draft, free_lane, mark_not_placed, mark_placed, mark_unknown
+from procurement.orders.services.timing import held_by, may_send_again, obstacle, resend_delay, turn
 from procurement.orders.states import ATTEMPT, ORDER
 from procurement.staff.models import User
 from procurement.states import transition
-from procurement.suppliers.budget import ALL, ORDERS, use_of
 from procurement.suppliers.clients import client_for
 from procurement.suppliers.clients.problems import SupplierProblem
 from procurement.suppliers.clients.types import NotPlaced, Placed, PlaceRequest, SupplierClient, Unknown
@@ -32,9 +36,6 @@ from procurement.work.services import make_due
 # A send takes at most 45 s; past this nobody is still waiting for the answer.
 ANSWER_DEADLINE = timedelta(seconds=60)
 REAP_AFTER = timedelta(seconds=30)
-# How long the same key and bytes may be sent again at a supplier that takes a key; its own memory is not published.
-KEY_WINDOW = timedelta(hours=6)
-RESEND_DELAYS = (5, 15, 45, 120, 300, 900)
 MAX_POSTPONEMENTS = 10
 LANE_WAIT = timedelta(seconds=5)
 FROZEN_LANE_WAIT = timedelta(minutes=1)
@@ -43,7 +44,7 @@ OWN_WAITS = frozenset({"waiting_for_limit", "account_not_live"})
 
 
 def release_for_placing(*, by: User | None, order: Order, reason: str = "") -> Attempt:
-    """First commit, inside the caller's transaction: hold the money, store key and bytes, queue the order (R20, R90)."""
+    """First commit, inside the caller's transaction: hold the money, store key and bytes, queue the order (R20, R90, R96)."""
     key = secrets.token_hex(16)
     body = client_for(order.account).prepare_order(
         PlaceRequest(
@@ -64,8 +65,10 @@ def release_for_placing(*, by: User | None, order: Order, reason: str = "") -> A
             idempotency_key=key,
             body=body,
             body_sha256=hashlib.sha256(body).hexdigest(),
+            approved=freeze(order, body),
             created_at=timezone.now(),
         )
+        take_volume(account=order.account, currency=order.cost_currency, amount_minor=order.max_total_minor)
         postings.hold_order(
             account_code=order.account.code,
             currency=order.cost_currency,
@@ -84,7 +87,7 @@ def place_order(order_id: str) -> datetime | None:
 
     Safe to run twice and by several workers: every step is a conditional update.
     """
-    order = Order.objects.select_related("account", "product").get(pk=order_id)
+    order = Order.objects.select_related("account", "product", "approval").get(pk=order_id)
     attempt = order.attempts.order_by("-number").first()
     if attempt is None or order.state not in {"approved", "placing", "unknown"}:
         return None
@@ -93,15 +96,13 @@ def place_order(order_id: str) -> datetime | None:
     client = client_for(order.account)
     if order.state == "unknown" and not may_send_again(attempt, client):
         return None
+    if order.state == "approved" and is_stale(order):
+        expire(order)
+        return None
     wait = obstacle(order)
     if wait is not None:
         return wait
     return send(order, attempt, client)
-
-
-def may_send_again(attempt: Attempt, client: SupplierClient) -> bool:
-    """Only a supplier that takes our key, and only inside the key window, may see the same order twice (R21, R31)."""
-    return client.idempotent and attempt.sent_at is not None and timezone.now() < attempt.created_at + KEY_WINDOW
 
 
 def reap(order: Order, attempt: Attempt) -> datetime | None:
@@ -113,22 +114,17 @@ def reap(order: Order, attempt: Attempt) -> datetime | None:
     return timezone.now() if may_send_again(attempt, client_for(order.account)) else None
 
 
-def obstacle(order: Order) -> datetime | None:
-    """When to come back because the account is paused, told us to wait, or has no call left; None if the way is free."""
-    account, now = order.account, timezone.now()
-    if account.blocked_until and account.blocked_until > now:
-        return account.blocked_until
-    if account.state != "live":
-        return now + timedelta(minutes=1)
-    waits = [use.free_at for use in use_of(account) if use.name in {ORDERS, ALL} and use.free_at]
-    return max(waits, default=None)
-
-
 def take_lane(account: SupplierAccount, attempt: Attempt) -> bool:
     """One unresolved paid POST at a time where the supplier takes no key: only then can a lost answer be told apart."""
     Lane.objects.get_or_create(account=account)
-    free = Lane.objects.filter(account=account, holder__isnull=True).update(holder=attempt, taken_at=timezone.now())
-    return bool(free) or Lane.objects.filter(account=account, holder=attempt).exists()
+    with transaction.atomic():
+        # Holds the attempt's row: who cancels it meanwhile waits, and then frees the lane. A void attempt never gets it.
+        if not Attempt.objects.filter(pk=attempt.pk, version=attempt.version).update(tries=attempt.tries):
+            return False
+        free = Lane.objects.filter(account=account, holder__isnull=True).update(holder=attempt, taken_at=timezone.now())
+        mine = bool(free) or Lane.objects.filter(account=account, holder=attempt).exists()
+    faultpoint("lane.looked_at")
+    return mine
 
 
 def lane_wait(account: SupplierAccount) -> timedelta:
@@ -140,12 +136,14 @@ def lane_wait(account: SupplierAccount) -> timedelta:
 def send(order: Order, attempt: Attempt, client: SupplierClient) -> datetime | None:
     """Second commit, the POST outside any transaction, third commit."""
     if not client.idempotent and not take_lane(order.account, attempt):
-        return timezone.now() + lane_wait(order.account)
+        return timezone.now() + lane_wait(order.account) + turn(order)
     before = balance_before(order)
-    if attempt.sent_at is None and refused_here(order, attempt, before):
+    now, repeated = timezone.now(), attempt.state == "unknown"
+    if refused_here(order, attempt, before):
         return None
-    now = timezone.now()
     with transaction.atomic():
+        if not repeated and held_by(order):
+            return now + LANE_WAIT
         transition(order, "placing", by=None, machine=ORDER)
         transition(
             attempt,
@@ -157,7 +155,11 @@ def send(order: Order, attempt: Attempt, client: SupplierClient) -> datetime | N
             deadline=now + ANSWER_DEADLINE,
             balance_before_minor=before if attempt.balance_before_minor is None else attempt.balance_before_minor,
         )
+    faultpoint("placing.sending.committed")
     outcome = client.place_order(bytes(attempt.body), subject=("orders.attempt", str(attempt.pk)))
+    faultpoint("placing.answered")
+    if repeated and isinstance(outcome, NotPlaced):
+        return still_unconfirmed(order, attempt, client, outcome)
     return store_outcome(order, attempt, client, outcome)
 
 
@@ -171,20 +173,33 @@ def balance_before(order: Order) -> int | None:
 
 
 def refused_here(order: Order, attempt: Attempt, balance: int | None) -> bool:
-    """End an approved order that must not be sent after all: the price rose, or the supplier's balance is too small (R15, R90)."""
+    """Whether it must not be sent after all; then it is ended here, or stays unconfirmed if it was sent before (R15, R90)."""
+    changed = refuse_changed(order, attempt)
+    if attempt.state != "ready":
+        return bool(changed)
+    sentence = changed or too_little(order, balance)
+    if sentence:
+        mark_not_placed(order, attempt, sentence)
+    return bool(sentence) or price_rose(order, attempt)
+
+
+def too_little(order: Order, balance: int | None) -> str:
+    """The sentence of a supplier's balance below what the order may cost, both in minor units; empty if it suffices."""
+    if balance is None or balance >= order.max_total_minor:
+        return ""
+    has, needs = (postings.amount_text(minor, order.cost_currency) for minor in (balance, order.max_total_minor))
+    return f"The supplier's balance is {has}, the order may cost {needs}. It was not sent."
+
+
+def price_rose(order: Order, attempt: Attempt) -> bool:
+    """Send an order back to its buyer when the product costs more now than was approved (R15)."""
     cost, currency = order.product.cost_minor, order.cost_currency
-    if cost is not None and cost > order.unit_cost_minor:
-        old, new = postings.amount_text(order.unit_cost_minor, currency), postings.amount_text(cost, currency)
-        sentence = f"The price moved from {old} to {new} after the approval. It was not sent."
-        back_to_draft(order, attempt, sentence, before=old, after=new)
-        return True
-    if balance is not None and balance < order.max_total_minor:
-        has, needs = postings.amount_text(balance, currency), postings.amount_text(order.max_total_minor, currency)
-        mark_not_placed(
-            order, attempt, f"The supplier's balance is {has}, the order may cost {needs}. It was not sent."
-        )
-        return True
-    return False
+    if cost is None or cost <= order.unit_cost_minor:
+        return False
+    old, new = postings.amount_text(order.unit_cost_minor, currency), postings.amount_text(cost, currency)
+    sentence = f"The price moved from {old} to {new} after the approval. It was not sent."
+    back_to_draft(order, attempt, sentence, before=old, after=new)
+    return True
 
 
 def store_outcome(
@@ -207,13 +222,20 @@ def resend_or_freeze(order: Order, attempt: Attempt, client: SupplierClient, out
     mark_unknown(order, attempt, outcome.sentence, taken=outcome.placed_no_id and not client.idempotent)
     if not may_send_again(attempt, client):
         return None
-    delay = RESEND_DELAYS[min(attempt.tries, len(RESEND_DELAYS)) - 1]
-    return timezone.now() + timedelta(seconds=delay + secrets.randbelow(max(1, delay // 5)))
+    return timezone.now() + resend_delay(attempt.tries)
+
+
+def still_unconfirmed(order: Order, attempt: Attempt, client: SupplierClient, refusal: NotPlaced) -> datetime | None:
+    """A "no" to a repetition, or none of it sent, says nothing of the sending before, which may have been taken (R26)."""
+    mark_unknown(order, attempt, f"{refusal.sentence} Whether the sending before it was taken is still not known.")
+    if refusal.permanent or not may_send_again(attempt, client):
+        return None
+    return refusal.retry_at or timezone.now() + resend_delay(attempt.tries)
 
 
 def postpone(order: Order, attempt: Attempt, client: SupplierClient, outcome: NotPlaced) -> datetime:
     """Nothing was bought and it may be tried again: told to wait, or nothing left this machine."""
-    retry_at = outcome.retry_at or timezone.now() + timedelta(seconds=RESEND_DELAYS[min(attempt.tries, 5) - 1])
+    retry_at = outcome.retry_at or timezone.now() + resend_delay(attempt.tries)
     tries = attempt.tries - 1 if outcome.reason_code in OWN_WAITS else attempt.tries
     why = {"why": outcome.sentence}
     with transaction.atomic():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from dataclasses import dataclass, field
+from datetime import timedelta
 
 from django.db import transaction
 from django.utils import timezone
@@ -12,17 +13,18 @@ from django.utils import timezone
 from ledger.money import parse_amount
 from procurement.audit.services import record
 from procurement.bookkeeping import postings
+from procurement.faultpoints import faultpoint
 from procurement.orders.models import Code, Delivery, Order
 from procurement.orders.states import ORDER
 from procurement.states import transition
 from procurement.suppliers.clients import client_for
 from procurement.suppliers.clients.environment import check_code_environment
 from procurement.suppliers.clients.types import RemoteCode
-from procurement.vault import Context, Purpose, blind_index, last4, normalise_code, seal
+from procurement.vault import Purpose, blind_index, last4, normalise_code, seal
 
 WELL_FORMED = re.compile(r"[A-Z0-9]{12}")
-# Codes that are late in the file are waited for; after this many readings the order counts as part delivered.
-PATIENT_FETCHES = 3
+# Codes that are late in the file are waited for; after this many readings and this long the order counts as part delivered.
+PATIENT_FETCHES, PATIENT_FOR = 3, timedelta(minutes=30)
 
 
 @dataclass
@@ -33,17 +35,13 @@ class Intake:
     troubles: list[str] = field(default_factory=list)
 
 
-def code_context(code_id: str, account_id: str, order_id: str) -> Context:
-    """Where a sealed code belongs; opened under any other context it does not open."""
-    return Context(table="orders_code", column="sealed", row=code_id, supplier=account_id, order=order_id)
-
-
 def fetch_codes(order: Order, *, complete: bool) -> None:
     """Download the codes of a delivered order and store what is new; fetching again adds nothing (R59, R60, R61).
 
     `complete` is False when the supplier itself says that only a part was delivered.
     """
     remote_codes = client_for(order.account).read_codes(order.remote_id)
+    faultpoint("codes.read")
     with transaction.atomic():
         intake = take_in(order, remote_codes)
         fetches = order.code_fetches + 1
@@ -53,7 +51,10 @@ def fetch_codes(order: Order, *, complete: bool) -> None:
         if intake.troubles:
             record("order.conflict", by=None, subject=order, source="supplier", what="; ".join(intake.troubles[:5]))
             Order.objects.filter(pk=order.pk).update(problem="; ".join(intake.troubles)[:500])
-        settle_state(order, stored, waited=not complete or fetches >= PATIENT_FETCHES)
+        patient = fetches >= PATIENT_FETCHES and timezone.now() - (order.delivered_at or timezone.now()) >= PATIENT_FOR
+        settle_state(order, stored, waited=not complete or patient)
+        faultpoint("codes.stored")
+    faultpoint("codes.committed")
 
 
 def settle_state(order: Order, stored: int, *, waited: bool) -> None:
@@ -128,11 +129,7 @@ def build_code(order: Order, delivery: Delivery, remote: RemoteCode, fingerprint
         code.state = "invalid"
     elif differs(order, code):
         code.state = "wrong_region"
-    code.sealed = seal(
-        normalise_code(remote.code),
-        purpose=Purpose.CODE,
-        context=code_context(str(code.pk), str(order.account_id), str(order.pk)),
-    )
+    code.sealed = seal(normalise_code(remote.code), purpose=Purpose.CODE, context=code.context())
     return code
 
 

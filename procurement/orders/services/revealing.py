@@ -12,7 +12,6 @@ from procurement.audit.services import record
 from procurement.errors import Refused, Unavailable
 from procurement.orders import policies
 from procurement.orders.models import Code
-from procurement.orders.services.receiving import code_context
 from procurement.staff.models import User
 from procurement.vault import KeyUnavailable, Purpose, SealBroken, Secret, open_sealed
 
@@ -52,7 +51,7 @@ def reveal_code(*, by: User, code: Code, reason: str, copied: bool = False) -> S
         opened = open_sealed(
             code.sealed,
             purpose=Purpose.CODE,
-            context=code_context(str(code.pk), str(code.account_id), str(code.order_id)),
+            context=code.context(),
         )
     except (KeyUnavailable, SealBroken) as error:
         record("code.reveal_failed", by=by, subject=code, last4=code.last4)

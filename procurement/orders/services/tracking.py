@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -11,9 +12,11 @@ from django.utils import timezone
 from procurement.audit.services import record
 from procurement.bookkeeping import postings
 from procurement.bookkeeping.balances import expected_at
+from procurement.orders.fitting import misfits, overcharge
 from procurement.orders.models import Order
 from procurement.orders.services.outcomes import settle_cost
 from procurement.orders.services.receiving import fetch_codes
+from procurement.orders.services.timing import when_free
 from procurement.orders.states import AWAITED, ORDER
 from procurement.states import transition
 from procurement.suppliers.clients import client_for
@@ -21,11 +24,14 @@ from procurement.suppliers.clients.problems import SupplierProblem, Throttled
 from procurement.suppliers.clients.types import RemoteOrder
 from procurement.suppliers.services import read_balance
 
-# How often a waiting order is asked about, by its age; a webhook makes the next look come at once.
+# How often a waiting order is asked about, by its age: 5, 10, 20, 40 and 60 seconds after the look before, then every
+# five minutes for six hours. A webhook makes the next look come at once, so this is for events that are late (R54).
 POLL_PLAN = (
-    (timedelta(seconds=15), timedelta(seconds=5)),
-    (timedelta(seconds=60), timedelta(seconds=15)),
-    (timedelta(minutes=10), timedelta(seconds=60)),
+    (timedelta(seconds=5), timedelta(seconds=5)),
+    (timedelta(seconds=15), timedelta(seconds=10)),
+    (timedelta(seconds=35), timedelta(seconds=20)),
+    (timedelta(seconds=75), timedelta(seconds=40)),
+    (timedelta(seconds=135), timedelta(seconds=60)),
     (timedelta(hours=6), timedelta(minutes=5)),
 )
 POLL_AT_LAST = timedelta(minutes=30)
@@ -36,6 +42,7 @@ LATE_CODES_PATIENCE = timedelta(days=7)
 # Which of the supplier's words may follow which: a smaller rank never moves an order back (R57).
 RANK = {"processing": 0, "paid": 1, "partly_delivered": 2, "delivered": 2}
 READABLE = (*AWAITED, "partial", "codes_stored")
+MOVES = frozenset((move.source, move.target) for move in ORDER.moves)
 RANK_OF_STATE = {"placed": 0, "paid": 1, "delivered": 2, "partial": 2, "codes_stored": 2}
 
 
@@ -53,12 +60,14 @@ def check_order(order_id: str, source: str = "poll") -> datetime | None:
     order = Order.objects.select_related("account", "product").get(pk=order_id)
     if order.state not in READABLE:
         return None
+    wait = when_free(order.account, paying=False)
+    if wait is not None:
+        return wait
     try:
         return read_order(order, source)
-    except Throttled as wait:
-        return wait.retry_at or next_look(order)
     except SupplierProblem as problem:
-        Order.objects.filter(pk=order.pk).update(problem=problem.sentence[:500])
+        if not isinstance(problem, Throttled):
+            note(order, problem=problem.sentence[:500])
         return problem.retry_at or next_look(order)
 
 
@@ -72,13 +81,14 @@ def read_order(order: Order, source: str) -> datetime | None:
         settle_refund(order, remote, source)
     elif order.state == "partial" and remote.refunded is None and not order.refunded_minor:
         settle_missing(order)
-    still_late = order.state == "partial" and not order.refunded_minor and timezone.now() < order_age_limit(order)
-    return next_look(order) if order.state in AWAITED or still_late else None
+    return next_look(order) if is_awaited(order) else None
 
 
-def order_age_limit(order: Order) -> datetime:
-    """Until when missing codes are asked for; after that only a person or a webhook looks again."""
-    return (order.placed_at or order.created_at) + LATE_CODES_PATIENCE
+def is_awaited(order: Order) -> bool:
+    """Whether it is asked about by the clock: until it settles, and for missing codes for seven days."""
+    if order.state == "partial":
+        return not order.refunded_minor and timezone.now() < (order.placed_at or order.created_at) + LATE_CODES_PATIENCE
+    return order.state in AWAITED
 
 
 def apply_reading(order: Order, remote: RemoteOrder, source: str) -> None:
@@ -105,6 +115,8 @@ def apply_reading(order: Order, remote: RemoteOrder, source: str) -> None:
                 )
         elif RANK[remote.status] > RANK_OF_STATE.get(order.state, 9):
             advance(order, remote, source)
+        elif news and RANK[remote.status] < RANK_OF_STATE.get(order.state, 0):
+            set_back(order, remote, source)
         if remote.refunded and order.state in {"delivered", "partial", "codes_stored"} and not order.refunded_minor:
             book_refund(order, remote.refunded)
 
@@ -117,16 +129,21 @@ def note(order: Order, **values: Any) -> None:
 
 
 def conflict_of(order: Order, remote: RemoteOrder) -> str:
-    """What in the reading can't be true of this order; empty if it fits."""
-    if remote.quantity is not None and remote.quantity != order.quantity:
-        return f"ordered {order.quantity}, the supplier now says {remote.quantity}"
-    if remote.currency and remote.currency != order.cost_currency:
-        return f"agreed in {order.cost_currency}, the supplier now says {remote.currency}"
+    """What in the reading can't be true of this order; empty if it fits. An adopted order goes by another id of ours there."""
+    remote = replace(remote, client_order_id="")
     expected = order.total_cost_minor if order.total_cost_minor is not None else order.max_total_minor
-    if remote.total is not None and remote.total > expected:
-        was, now = (postings.amount_text(minor, order.cost_currency) for minor in (expected, remote.total))
-        return f"agreed to {was}, the supplier now says {now}"
-    return ""
+    found = [*misfits(order, remote, "now says"), overcharge(order, remote, expected, "now says")]
+    return next(filter(None, found), "")
+
+
+def set_back(order: Order, remote: RemoteOrder, source: str) -> None:
+    """A supplier going back on its word moves nothing: once it is noted, the second time people look (row 27, R57)."""
+    note(order, setbacks=order.setbacks + 1)
+    what = f"“{remote.raw_status}” after it was “{order.status.label}”"
+    if order.setbacks > 1 and (order.state, "manual_review") in MOVES:
+        review(order, f"the supplier went back on its word twice, now to {what}", source)
+    else:
+        record("order.conflict", by=None, subject=order, source=source, what=what)
 
 
 def review(order: Order, why: str, source: str) -> None:

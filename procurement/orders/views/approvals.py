@@ -6,6 +6,7 @@ import uuid
 from collections.abc import Callable
 
 from django.contrib import messages
+from django.db.models import Q
 from django.http import HttpResponse, HttpResponseBase
 from django.shortcuts import render
 from django.views.decorators.http import require_GET, require_POST
@@ -13,6 +14,7 @@ from django.views.decorators.http import require_GET, require_POST
 from procurement.approvals.models import ApprovalRequest
 from procurement.approvals.policies import check_can_decide, check_open
 from procurement.bookkeeping import postings
+from procurement.bookkeeping.volume import gate_of
 from procurement.errors import DomainError, Missing
 from procurement.orders import queries
 from procurement.orders.models import Order
@@ -48,9 +50,9 @@ def request_list_spec(user: User) -> ListSpec[ApprovalRequest]:
         sorts={"waiting": ["requested_at"], "amount": ["amount_minor"]},
         default_sort="waiting",
         tabs=[
-            Tab("mine", "For me", lambda rows: rows.filter(state="open").exclude(requested_by=user), counted=True),
-            Tab("others", "Waiting on others", lambda rows: rows.filter(state="open", requested_by=user)),
-            Tab("decided", "Decided", lambda rows: rows.exclude(state="open")),
+            Tab("mine", "For me", Q(state="open") & ~Q(requested_by=user), counted=True),
+            Tab("others", "Waiting on others", Q(state="open", requested_by=user)),
+            Tab("decided", "Decided", ~Q(state="open")),
         ],
         filters=[
             Filter(
@@ -110,6 +112,7 @@ def show_request(
         "obstacle": obstacle_for(request.user, question),
         "free": free,
         "free_after": free - question.amount_minor,
+        "gate": gate_of(order.account, order.cost_currency),
         "spent_today": drafting.spent_today(question.requested_by, order.cost_currency),
         "past": queries.price_past(order),
         "warnings": drafting.warnings(order.mapping, order.quantity, but=order),

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import uuid
-from typing import Any
 
 from django.contrib import messages
 from django.core.paginator import Paginator
 from django.db import transaction
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.http import Http404, HttpResponse, HttpResponseBase
 from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
@@ -16,28 +15,29 @@ from django.utils.http import urlencode
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from procurement.audit.services import record
+from procurement.bookkeeping.postings import amount_text
 from procurement.bookkeeping.queries import movements_about
 from procurement.catalog.models import Mapping
-from procurement.errors import DomainError, Missing
-from procurement.orders import policies, queries
+from procurement.errors import DomainError, Missing, Refused
+from procurement.orders import policies, queries, standing
 from procurement.orders.extras import extras_for
-from procurement.orders.forms import OrderForm, ReasonForm
+from procurement.orders.forms import OrderForm, QuantityForm, ReasonForm
 from procurement.orders.models import Order
 from procurement.orders.services import drafting
 from procurement.orders.services.placing import note_retry_by_person
 from procurement.orders.services.revealing import reveals_left
 from procurement.orders.states import ORDER
 from procurement.staff.access import may, requires
-from procurement.staff.models import User
 from procurement.staff.permissions import Permission
 from procurement.suppliers.models import SupplierAccount
+from procurement.terms.queries import line_of
 from procurement.web.http import Request, is_fragment, see_other
 from procurement.web.lists import Column, Filter, ListSpec, Tab, list_page
 from procurement.web.once import once
 
 
-def in_states(*states: str) -> Any:
-    return lambda rows: rows.filter(state__in=states)
+def in_states(*states: str) -> Q:
+    return Q(state__in=states)
 
 
 def search(rows: QuerySet[Order], text: str) -> QuerySet[Order]:
@@ -84,8 +84,8 @@ FILTERS: list[Filter[Order]] = [
         choices=[(name, status.label) for name, status in ORDER.statuses.items()],
     ),
 ]
-TABS: list[Tab[Order]] = [
-    Tab("all", "All", lambda rows: rows),
+TABS: list[Tab] = [
+    Tab("all", "All"),
     Tab("needs", "Needs someone", in_states(*queries.NEEDS_SOMEONE), counted=True),
     Tab("open", "Open", in_states(*queries.OPEN)),
     Tab("delivered", "Delivered", in_states("codes_stored")),
@@ -129,21 +129,6 @@ def get_order(pk: uuid.UUID) -> Order:
         raise Missing("There is no such order. Nothing was changed. Search for it by any of its ids.") from None
 
 
-def actions_of(order: Order, user: User) -> dict[str, bool]:
-    """Which of the page's buttons this person gets in this state."""
-    mine = order.requested_by_id == user.pk
-    return {
-        "submit": order.state == "draft" and may(user, Permission.ORDER_CREATE) and (mine or not order.requested_by_id),
-        "decide": order.state == "pending_approval" and may(user, Permission.ORDER_APPROVE) and not mine,
-        "withdraw": order.state == "pending_approval" and mine,
-        "cancel": order.state in {"draft", "approved"} and may(user, Permission.ORDER_CREATE, Permission.ORDER_APPROVE),
-        "check": order.state in {"placed", "paid", "delivered", "partial", "supplier_failed"}
-        and may(user, Permission.ORDER_CREATE, Permission.CASE_WORK),
-        "again": order.state in {"place_failed", "refunded", "cancelled", "expired"}
-        and may(user, Permission.ORDER_CREATE),
-    }
-
-
 @requires(Permission.ORDER_VIEW)
 @require_GET
 def order_detail(request: Request, pk: uuid.UUID) -> HttpResponse:
@@ -153,24 +138,27 @@ def order_detail(request: Request, pk: uuid.UUID) -> HttpResponse:
     codes = Paginator(queries.codes_of(order, last4), 50).get_page(request.GET.get("page"))
     with_cost = may(request.user, Permission.COST_VIEW)
     may_reveal = may(request.user, Permission.CODE_REVEAL)
+    attempts = queries.attempts_of(order, with_cost=with_cost)
+    queue_place = queries.place_in_queue(order)
     context = {
         "order": order,
         "what": queries.what(order),
         "summary": queries.summary(order),
         "cells": queries.strip(order),
-        "attempts": queries.attempts_of(order),
+        "attempts": attempts,
         "codes": codes,
         "last4": last4,
         "new_price": queries.new_price(order) if with_cost else None,
-        "unconfirmed": queries.unconfirmed_facts(order, request.user),
         "problem": order.problem if with_cost else queries.without_amounts(order.problem),
         "entries": queries.timeline(order, with_cost=with_cost),
         "refused_by": queries.refused_by_person(order),
         "over": order.state in queries.FAILED,
         "unsent": order.state in queries.UNSENT,
-        "next_due": queries.next_due(order),
-        "queue_place": queries.place_in_queue(order),
-        "actions": actions_of(order, request.user),
+        "heard": standing.last_heard(order, [call for row in attempts for call in row.exchanges]),
+        "next": standing.next_step(order, queue_place),
+        "queue_words": standing.queue_words(order, queue_place),
+        "delivery_target": line_of(order.account, "delivery_target"),
+        "actions": standing.actions_of(order, request.user),
         "with_cost": with_cost,
         "movements": movements_about(str(order.pk)) if with_cost else [],
         "may_reveal": may_reveal,
@@ -297,6 +285,28 @@ def order_submit(request: Request, pk: uuid.UUID) -> HttpResponse:
     order = get_order(pk)
     drafting.submit_order(by=request.user, order=order, shown_unit_cost_minor=whole(shown) if shown else None)
     return see_other(request, "orders:order_detail", pk=pk)
+
+
+@requires(Permission.ORDER_CREATE)
+@require_http_methods(["GET", "POST"])
+@once
+def order_quantity(request: Request, pk: uuid.UUID) -> HttpResponse:
+    """Change how many codes a draft is for; it is priced anew, and the page says at what."""
+    order = get_order(pk)
+    policies.check_own_draft(request.user, order)
+    policies.check_is_draft(order)
+    form = QuantityForm(request.POST or None, initial={"quantity": order.quantity})
+    if request.method == "POST" and form.is_valid():
+        try:
+            terms = drafting.change_quantity(by=request.user, order=order, quantity=form.cleaned_data["quantity"])
+        except Refused as refusal:
+            form.add_error("quantity", refusal.sentence)
+        else:
+            each, most = (amount_text(minor, terms.currency) for minor in (terms.unit_cost_minor, terms.total_minor))
+            messages.success(request, f"{terms.quantity} at {each} each, {most} at most. Nothing is ordered yet.")
+            return see_other(request, "orders:order_detail", pk=pk)
+    template = "orders/_quantity_dialog.html" if is_fragment(request) else "orders/order_quantity.html"
+    return render(request, template, {"order": order, "form": form}, status=422 if form.is_bound else 200)
 
 
 @requires(Permission.ORDER_CREATE)
