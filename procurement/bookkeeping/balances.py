@@ -1,29 +1,30 @@
 """What a supplier should say of our money, from the ledger: the day's equation, and the balance at any moment.
 
-A deposit counts from the UTC day the supplier credited it, also when it was recorded later; everything else counts from
-the moment it was recorded. Amounts are minor units of one currency.
+A deposit counts from the UTC day the supplier credited it, and a correction from the day it belongs to, also when they
+were recorded later; everything else counts from the moment it was recorded. Amounts are minor units of one currency.
 """
 
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from heapq import merge
 from itertools import groupby
 
-from django.db.models import Q, Sum
+from django.db.models import Q, QuerySet, Sum
 
 from ledger import queries as books
 from ledger.errors import UnknownAccount
-from ledger.models import Entry, Line
+from ledger.models import Entry, Layer, Line
 from ledger.queries import StatementLine
 from procurement.bookkeeping.postings import code_of
-from procurement.bookkeeping.rules import DEPOSIT, HOLD, PURCHASE
+from procurement.bookkeeping.rules import BY_DAY, HOLD, PURCHASE, RECEIVED, UNRECEIVED
 from procurement.bookkeeping.statement import start_of
 
 OURS = ("funds", "suspense")
+SPENT = (PURCHASE, UNRECEIVED, RECEIVED)
 CHUNK = 2000
 TICK = timedelta(microseconds=1)
 
@@ -54,10 +55,11 @@ def flows(account_code: str, currency: str, day: date, until: datetime) -> Flows
         opening += found.opening.settled
         for kind in found.kinds:
             kinds[kind.kind] = kinds.get(kind.kind, 0) + kind.settled
-    credited_on = _deposited(account_code, currency, Q(entry__effective_on=day))
-    earlier = _deposited(account_code, currency, Q(entry__effective_on__lt=day, recorded_at__gte=start))
-    rest = sum(moved for kind, moved in kinds.items() if kind not in (DEPOSIT, PURCHASE))
-    return Flows(opening + earlier, credited_on, -kinds.get(PURCHASE, 0), rest)
+    deposited, corrected = (_by_day(account_code, currency, Q(entry__effective_on=day), (kind,)) for kind in BY_DAY)
+    earlier = _by_day(account_code, currency, Q(entry__effective_on__lt=day, recorded_at__gte=start))
+    spent = -sum(kinds.get(kind, 0) for kind in SPENT)
+    rest = sum(moved for kind, moved in kinds.items() if kind not in (*BY_DAY, *SPENT))
+    return Flows(opening + earlier, deposited, spent, rest + corrected)
 
 
 def expected_at(account_code: str, currency: str, moment: datetime) -> int:
@@ -67,21 +69,23 @@ def expected_at(account_code: str, currency: str, moment: datetime) -> int:
     except UnknownAccount:
         return 0
     late = Q(entry__effective_on__lte=moment.date(), recorded_at__gt=moment)
-    return settled + _deposited(account_code, currency, late)
+    return settled + _by_day(account_code, currency, late)
 
 
-def _deposited(account_code: str, currency: str, which: Q) -> int:
-    lines = Line.objects.filter(which, account__code=code_of(account_code, currency, "deposits"))
-    return -int(lines.aggregate(total=Sum("amount"))["total"] or 0)
+def _by_day(account_code: str, currency: str, which: Q, kinds: Sequence[str] = BY_DAY) -> int:
+    return int(_dated_lines(account_code, currency, which, kinds).aggregate(total=Sum("amount"))["total"] or 0)
 
 
-def deposits_by_day(account_code: str, currency: str, first: date, last: date) -> list[tuple[date, int]]:
-    """What was credited on each UTC day from `first` to `last`, both included."""
-    lines = Line.objects.filter(
-        account__code=code_of(account_code, currency, "deposits"), entry__effective_on__range=(first, last)
-    )
+def _dated_lines(account_code: str, currency: str, which: Q, kinds: Sequence[str] = BY_DAY) -> QuerySet[Line]:
+    codes = [code_of(account_code, currency, name) for name in OURS]
+    return Line.objects.filter(which, account__code__in=codes, layer=Layer.SETTLED, entry__kind__in=kinds)
+
+
+def dated_moves(account_code: str, currency: str, first: date, last: date) -> list[tuple[date, int]]:
+    """What deposits and corrections moved on each UTC day from `first` to `last`, both included."""
+    lines = _dated_lines(account_code, currency, Q(entry__effective_on__range=(first, last)))
     days = lines.values_list("entry__effective_on").annotate(total=Sum("amount")).order_by("entry__effective_on")
-    return [(day, -total) for day, total in days]
+    return [(day, int(total)) for day, total in days]
 
 
 @dataclass(frozen=True)
@@ -94,9 +98,38 @@ class Step:
 
 
 def steps_between(account_code: str, currency: str, start: datetime, end: datetime) -> list[Step]:
-    """Every change with `start` < recorded <= `end`, oldest first, deposits left out: they count by the day."""
+    """Every change with `start` < recorded <= `end`, oldest first, without what counts by the day."""
     lines = (line for line in _lines(account_code, currency, start, end + TICK) if line.recorded_at > start)
-    return [Step(line.recorded_at, line.amount, line.reference_id) for line in lines if line.kind != DEPOSIT]
+    return [Step(line.recorded_at, line.amount, line.reference_id) for line in lines if line.kind not in BY_DAY]
+
+
+def explained_at(code: str, currency: str, since: datetime, moments: Sequence[datetime]) -> list[int]:
+    """How much our ledger changed the balance from `since` to each of these moments, which are in order."""
+    if not moments:
+        return []
+    steps = [(step.at, step.change) for step in steps_between(code, currency, since, moments[-1])]
+    dated = dated_moves(code, currency, since.date() + timedelta(days=1), moments[-1].date())
+    found, known, total = [], 0, 0
+    for moment in moments:
+        while known < len(steps) and steps[known][0] <= moment:
+            total += steps[known][1]
+            known += 1
+        found.append(total + sum(amount for day, amount in dated if day <= moment.date()))
+    return found
+
+
+def spent_by_day(books_of: Sequence[tuple[str, str]], first: date, days: int) -> dict[tuple[str, str], list[int]]:
+    """What orders cost on each of `days` UTC days from `first`, by account code and currency, in one query."""
+    start, day = start_of(first), timedelta(days=1)
+    codes = [code_of(code, currency, name) for code, currency in books_of for name in OURS]
+    lines = Line.objects.filter(account__code__in=codes, layer=Layer.SETTLED, entry__kind__in=SPENT)
+    lines = lines.filter(recorded_at__gte=start, recorded_at__lt=start + days * day)
+    # Compared with each day's ends instead of grouped by date, which SQLite would do in Python.
+    ends = [(start + number * day, start + (number + 1) * day) for number in range(days)]
+    sums = [Sum("amount", filter=Q(recorded_at__gte=begin, recorded_at__lt=end)) for begin, end in ends]
+    named = {f"day_{number}": one for number, one in enumerate(sums)}
+    found = lines.order_by().values_list("account__owner", "currency").annotate(**named)
+    return {(owner, currency): [-int(amount or 0) for amount in amounts] for owner, currency, *amounts in found}
 
 
 @dataclass(frozen=True)

@@ -6,83 +6,68 @@ nothing and is a procurement.errors.Refused.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from datetime import date
 
-from django.db import IntegrityError, transaction
-from django.utils import timezone
+from django.db import transaction
 
 from ledger import queries as books
 from ledger import services
 from ledger.booking import Leg
 from ledger.errors import BelowFloor, LedgerError
-from ledger.models import Entry
 from ledger.money import Money
-from procurement.audit.services import record
-from procurement.bookkeeping.models import Deposit, Label
+from procurement.bookkeeping.holdings import (
+    amount_text,
+    balances,
+    free_balance,
+    holds,
+    moved,
+    not_enough,
+    settled_balance,
+)
+from procurement.bookkeeping.models import Correction, Deposit, Label
 from procurement.bookkeeping.rules import (
     ACCOUNTS,
     ATTEMPT,
+    CORRECTION,
     CREDIT,
     DELIVERY,
     DEPOSIT,
     HOLD,
     PURCHASE,
+    RECEIVED,
     REFUND,
     RELEASE,
+    RETURNED,
+    UNRECEIVED,
+    WHEN_NEEDED,
     as_markdown,
 )
 from procurement.errors import Refused
-from procurement.staff.access import check_can
-from procurement.staff.models import User
-from procurement.staff.permissions import Permission
-from procurement.suppliers.models import SupplierAccount
+from procurement.faultpoints import faultpoint
 
 __all__ = [
     "amount_text",
     "as_markdown",
     "claim_credit",
     "codes_delivered",
+    "correction",
     "deposit",
     "failed_attempt",
     "free_balance",
     "hold_order",
     "not_enough",
+    "paid_back_without_goods",
+    "paid_without_goods",
     "purchase",
     "refund",
     "release_order",
     "settled_balance",
+    "unreceived",
 ]
 
 # A charge is split at most this often: the funds can shrink between two tries.
 SPLITS = 5
-
-
-def amount_text(minor: int, currency: str) -> str:
-    """`1,234.50 USD` from minor units."""
-    return str(Money(minor, currency))
-
-
-def free_balance(account_code: str, currency: str) -> int:
-    """What may still be spent, in minor units: settled + held, less charges beyond the funds; 0 if unknown (R85)."""
-    balances = _balances(account_code, currency)
-    return _settled(balances) + balances.get("funds", (0, 0))[1]
-
-
-def settled_balance(account_code: str, currency: str) -> int:
-    """What the supplier should hold for us, in minor units, whatever is set aside for orders."""
-    return _settled(_balances(account_code, currency))
-
-
-def not_enough(account_code: str, currency: str, needed_minor: int, free_minor: int) -> str:
-    """The sentence of an order beyond the free balance (R90)."""
-    needed, free = amount_text(needed_minor, currency), amount_text(free_minor, currency)
-    missing = amount_text(needed_minor - free_minor, currency)
-    return (
-        f"{account_code} has {free} free and this needs {needed}, {missing} more. "
-        "Nothing was ordered. Record a deposit, or order less."
-    )
 
 
 def hold_order(*, account_code: str, currency: str, order_id: str, label: str, amount_minor: int, actor: str) -> None:
@@ -90,9 +75,9 @@ def hold_order(*, account_code: str, currency: str, order_id: str, label: str, a
 
     Once while it lasts: an order whose hold ended may be held again.
     """
-    open_hold, earlier = _holds(order_id)
+    open_hold, earlier = holds(order_id)
     if open_hold is not None:
-        if _moved(open_hold, "purchases") != amount_minor:
+        if moved(open_hold, "purchases") != amount_minor:
             raise Refused(f"Another amount is already held for {label}. Nothing was changed. Cancel the order first.")
         return
     free = free_balance(account_code, currency)
@@ -114,7 +99,7 @@ def hold_order(*, account_code: str, currency: str, order_id: str, label: str, a
 
 def release_order(*, order_id: str, reason: str, actor: str = "System") -> None:
     """End an order's hold because nothing was bought: a failed attempt on the ledger, the balance unchanged (R83)."""
-    held, number = _holds(order_id)
+    held, number = holds(order_id)
     if held is not None:
         with _refusals():
             services.release(
@@ -129,20 +114,53 @@ def purchase(*, account_code: str, currency: str, order_id: str, label: str, amo
     """
     booked = books.entry_by_key(f"order:{order_id}:purchase")
     if booked is not None:
-        if _moved(booked, "purchases") != amount_minor:
+        if moved(booked, "purchases") != amount_minor:
             raise Refused(f"Another cost is already booked for {label}. Nothing was changed. Look at its movements.")
         return
-    held, _ = _holds(order_id)
-    if amount_minor == 0 and held is None:
+    owed = unreceived(order_id)
+    if amount_minor == 0 and not owed and holds(order_id)[0] is None:
         return
     with _booking(account_code, currency, ("order", order_id, label)):
-        _charge(account_code, currency, order_id, amount_minor, held)
+        if owed:
+            _goods_found(account_code, currency, order_id, amount_minor, owed)
+        else:
+            _charge(account_code, currency, order_id, amount_minor)
+
+
+def unreceived(order_id: str) -> int:
+    """What is booked as paid for an order whose goods are not known, in minor units; 0 if nothing is."""
+    return sum(moved(entry, "unreceived") for entry in books.entries_for("order", order_id))
+
+
+def paid_without_goods(
+    *, account_code: str, currency: str, order_id: str, label: str, amount_minor: int, actor: str
+) -> None:
+    """Book what the supplier took for an order nobody can name there, once, in place of its hold (R26)."""
+    if books.entry_by_key(f"order:{order_id}:{UNRECEIVED}") is None:
+        with _booking(account_code, currency, ("order", order_id, label)):
+            _open_accounts(account_code, currency, {"unreceived": WHEN_NEEDED["unreceived"]})
+            _charge(account_code, currency, order_id, amount_minor, UNRECEIVED, actor)
+
+
+def paid_back_without_goods(*, account_code: str, currency: str, order_id: str, label: str, actor: str) -> int:
+    """Book that the supplier paid back what it never delivered; how much that was, in minor units."""
+    amount = unreceived(order_id)
+    if amount:
+        with _booking(account_code, currency, ("order", order_id, label)):
+            services.post(
+                key=f"order:{order_id}:returned",
+                kind=RETURNED,
+                lines=_incoming(account_code, currency, "unreceived", amount),
+                reference=("order", order_id),
+                actor=actor,
+            )
+    return amount
 
 
 def refund(*, account_code: str, currency: str, order_id: str, label: str, amount_minor: int) -> None:
     """Book what the supplier paid back for an order; `amount_minor` is the total paid back so far (R72)."""
     earlier = books.entries_for("order", order_id).filter(kind=REFUND)
-    rest = amount_minor + sum(_moved(entry, "purchases") for entry in earlier)
+    rest = amount_minor + sum(moved(entry, "purchases") for entry in earlier)
     if rest > 0:
         with _booking(account_code, currency, ("order", order_id, label)):
             services.post(
@@ -160,7 +178,7 @@ def claim_credit(
     key = f"claim:{claim_id}:credit"
     booked = books.entry_by_key(key)
     if booked is not None:
-        if -_moved(booked, "purchases") != amount_minor:
+        if -moved(booked, "purchases") != amount_minor:
             raise Refused("Another credit is already booked for this claim. Nothing was changed.")
         return
     with _booking(account_code, currency, ("order", order_id, label)):
@@ -174,38 +192,42 @@ def claim_credit(
         )
 
 
-def deposit(
-    *,
-    by: User | None,
-    account: SupplierAccount,
-    amount_minor: int,
-    currency: str,
-    credited_on: date,
-    reference: str,
-    note: str = "",
-) -> Deposit:
-    """Record money the supplier credited to us, once for each of its references (R83, N8). `by=None` is the system."""
-    if by is not None:
-        check_can(by, Permission.DEPOSIT_RECORD)
-    reference = reference.strip()
-    if amount_minor <= 0 or not reference:
-        raise Refused("A deposit needs an amount above zero and the supplier's reference. Nothing was recorded.")
-    if credited_on > timezone.now().date():
-        raise Refused("The deposit is dated in the future. Nothing was recorded. Record it once it is credited.")
-    with _refusals(), transaction.atomic():
-        row = _deposit_row(by, account, amount_minor, currency, credited_on, reference, note)
-        with _booking(account.code, currency, ("deposit", str(row.pk), reference)):
-            services.post(
-                key=f"deposit:{row.pk}",
-                kind=DEPOSIT,
-                lines=_incoming(account.code, currency, "deposits", amount_minor),
-                reference=("deposit", str(row.pk)),
-                effective_on=credited_on,
-                actor=str(by or "System"),
-                memo=note,
-            )
-        record("deposit.recorded", by=by, subject=row, amount=amount_text(amount_minor, currency), account=account.code)
-    return row
+def deposit(row: Deposit, *, actor: str) -> None:
+    """Book what the supplier credited of a deposit, once for each deposit (R83, N8)."""
+    amount, currency = row.credited_minor or 0, row.currency
+    with _booking(row.account.code, currency, ("deposit", str(row.pk), row.reference)):
+        services.post(
+            key=f"deposit:{row.pk}",
+            kind=DEPOSIT,
+            lines=_incoming(row.account.code, currency, "deposits", amount),
+            reference=("deposit", str(row.pk)),
+            effective_on=row.credited_on,
+            actor=actor,
+            memo=row.note,
+        )
+
+
+def correction(row: Correction, *, actor: str) -> None:
+    """Book what two people agreed on, once for each correction (R84, R88); a charge beyond the funds goes to suspense."""
+    code, currency, amount = row.account.code, row.currency, row.amount_minor
+
+    def book(lines: list[Leg]) -> None:
+        services.post(
+            key=f"correction:{row.pk}",
+            kind=CORRECTION,
+            lines=lines,
+            reference=("correction", str(row.pk)),
+            effective_on=row.day,
+            actor=actor,
+            memo=row.reason,
+        )
+
+    with _booking(code, currency, ("correction", str(row.pk), str(row))):
+        _open_accounts(code, currency, {"fees": WHEN_NEEDED["fees"]})
+        if amount > 0:
+            book(_incoming(code, currency, row.against, amount))
+        else:
+            _take(code, currency, -amount, row.against, book)
 
 
 def failed_attempt(*, account_code: str, currency: str, order_id: str, label: str, reason: str) -> None:
@@ -241,12 +263,14 @@ def code_of(account_code: str, currency: str, name: str) -> str:
 
 @contextmanager
 def _refusals() -> Iterator[None]:
+    faultpoint("posting.begun")
     try:
         yield
     except BelowFloor:
         raise
     except LedgerError as refusal:
         raise Refused(refusal.sentence) from None
+    faultpoint("posting.done")
 
 
 @contextmanager
@@ -254,15 +278,15 @@ def _booking(account_code: str, currency: str, name: tuple[str, str, str]) -> It
     """One transaction: the accounts opened, the reference's name noted, then the posting inside."""
     kind, reference_id, text = name
     with _refusals(), transaction.atomic():
-        if len(_balances(account_code, currency)) < len(ACCOUNTS):
-            _open_accounts(account_code, currency)
+        if len(balances(account_code, currency)) < len(ACCOUNTS):
+            _open_accounts(account_code, currency, ACCOUNTS)
         known = Label(kind=kind, reference_id=reference_id, text=text[:120])
         Label.objects.bulk_create([known], ignore_conflicts=True)
         yield
 
 
-def _open_accounts(account_code: str, currency: str) -> None:
-    for name, (role, _) in ACCOUNTS.items():
+def _open_accounts(account_code: str, currency: str, wanted: Mapping[str, tuple[str, str]]) -> None:
+    for name, (role, _) in wanted.items():
         services.open_account(
             code=code_of(account_code, currency, name),
             name=f"{account_code} {currency} {name}",
@@ -273,31 +297,7 @@ def _open_accounts(account_code: str, currency: str) -> None:
         )
 
 
-def _balances(account_code: str, currency: str) -> dict[str, tuple[int, int]]:
-    """(settled, held) of each account that is open, in one query."""
-    found = books.accounts(owner=account_code, currency=currency)
-    return {account.code.rpartition(":")[2]: (account.balance.settled, account.balance.held) for account in found}
-
-
-def _settled(balances: dict[str, tuple[int, int]]) -> int:
-    return sum(balances.get(name, (0, 0))[0] for name in ("funds", "suspense"))
-
-
-def _holds(order_id: str) -> tuple[Entry | None, int]:
-    """The order's hold that nothing has ended, and how many holds it ever had."""
-    holds = list(books.entries_for("order", order_id).filter(kind=HOLD).select_related("resolved_by"))
-    still_open = [entry for entry in holds if not hasattr(entry, "resolved_by")]
-    return (still_open[-1] if still_open else None), len(holds)
-
-
-def _moved(entry: Entry, name: str) -> int:
-    """What an entry moved on one of the four accounts, in minor units; held money counts only in a hold itself."""
-    layer = "held" if entry.kind == HOLD else "settled"
-    lines = entry.lines.select_related("account")
-    return sum(line.amount for line in lines if line.layer == layer and line.account.code.endswith(f":{name}"))
-
-
-def _spending(account_code: str, currency: str, amount: int, beyond: int = 0) -> list[Leg]:
+def _spending(account_code: str, currency: str, amount: int, beyond: int = 0, onto: str = "purchases") -> list[Leg]:
     """Out of the funds onto purchases; `beyond` of it was never in the funds."""
     parts = {"funds": amount - beyond, "suspense": beyond}
     legs = [
@@ -305,14 +305,12 @@ def _spending(account_code: str, currency: str, amount: int, beyond: int = 0) ->
         for name, part in parts.items()
         if part
     ]
-    return (
-        [*legs, services.debit(code_of(account_code, currency, "purchases"), Money(amount, currency))] if amount else []
-    )
+    return [*legs, services.debit(code_of(account_code, currency, onto), Money(amount, currency))] if amount else []
 
 
 def _incoming(account_code: str, currency: str, source: str, amount: int) -> list[Leg]:
     """Into the funds out of `source`; charges beyond the funds are paid first."""
-    owed = min(amount, max(0, -_balances(account_code, currency).get("suspense", (0, 0))[0]))
+    owed = min(amount, max(0, -balances(account_code, currency).get("suspense", (0, 0))[0]))
     parts = {"suspense": owed, "funds": amount - owed}
     legs = [
         services.debit(code_of(account_code, currency, name), Money(part, currency))
@@ -322,39 +320,44 @@ def _incoming(account_code: str, currency: str, source: str, amount: int) -> lis
     return [*legs, services.credit(code_of(account_code, currency, source), Money(amount, currency))]
 
 
-def _charge(account_code: str, currency: str, order_id: str, amount: int, held: Entry | None) -> None:
-    key, beyond = f"order:{order_id}:purchase", 0
+def _charge(
+    account_code: str, currency: str, order_id: str, amount: int, kind: str = PURCHASE, actor: str = "System"
+) -> None:
+    """Book a charge in place of the order's hold; what the funds do not cover goes to suspense."""
+    held, _ = holds(order_id)
+    key = f"order:{order_id}:{kind}"
+
+    def book(lines: list[Leg]) -> None:
+        if held is not None:
+            services.settle(key=key, hold_key=held.key, kind=kind, lines=lines, actor=actor)
+        else:
+            services.post(key=key, kind=kind, lines=lines, reference=("order", order_id), actor=actor)
+
+    _take(account_code, currency, amount, "purchases" if kind == PURCHASE else "unreceived", book)
+
+
+def _take(account_code: str, currency: str, amount: int, onto: str, book: Callable[[list[Leg]], None]) -> None:
+    """Take money that the supplier took: what the funds do not cover out of suspense."""
+    beyond = 0
     for _ in range(SPLITS):
-        lines = _spending(account_code, currency, amount, beyond)
         try:
-            if held is not None:
-                services.settle(key=key, hold_key=held.key, kind=PURCHASE, lines=lines)
-            else:
-                services.post(key=key, kind=PURCHASE, lines=lines, reference=("order", order_id))
+            book(_spending(account_code, currency, amount, beyond, onto))
             return
         except BelowFloor as short:
             beyond = min(amount, beyond + short.floor - short.after)
     raise Refused("The balance changed too often while this charge was booked. Nothing was booked. It is tried again.")
 
 
-def _deposit_row(
-    by: User | None, account: SupplierAccount, amount: int, currency: str, credited_on: date, reference: str, note: str
-) -> Deposit:
-    try:
-        with transaction.atomic():
-            return Deposit.objects.create(
-                account=account,
-                amount_minor=amount,
-                currency=currency,
-                credited_on=credited_on,
-                reference=reference,
-                note=note.strip(),
-                recorded_by=by,
-                recorded_at=timezone.now(),
-            )
-    except IntegrityError:
-        first = Deposit.objects.select_related("recorded_by").get(account=account, reference=reference)
-        raise Refused(
-            f"{account} has a deposit {reference} already: {amount_text(first.amount_minor, first.currency)}, "
-            f"recorded by {first.recorded_by or 'the system'}. No second deposit was recorded. Check the reference."
-        ) from None
+def _goods_found(account_code: str, currency: str, order_id: str, amount: int, owed: int) -> None:
+    """What was paid without goods becomes a purchase; what it cost more or less moves the funds, or suspense if beyond."""
+    more = amount - owed
+    where = "suspense" if more > free_balance(account_code, currency) else "funds"
+    parts = {"purchases": amount, "unreceived": -owed, where: -more}
+    legs = [
+        (services.debit if part > 0 else services.credit)(
+            code_of(account_code, currency, name), Money(abs(part), currency)
+        )
+        for name, part in parts.items()
+        if part
+    ]
+    services.post(key=f"order:{order_id}:purchase", kind=RECEIVED, lines=legs, reference=("order", order_id))

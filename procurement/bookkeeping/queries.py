@@ -8,15 +8,20 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.db.models import QuerySet
+from django.urls import reverse
 from django.utils import timezone
 
 from ledger import queries as books
 from ledger.models import Entry, Layer, Line
 from procurement.bookkeeping.models import Deposit, Label
 from procurement.bookkeeping.rules import DEPOSIT, KINDS
+from procurement.bookkeeping.states import UNDER_WAY
+from procurement.staff.models import User
 from procurement.suppliers.models import SupplierAccount
+from procurement.web.subjects import SubjectLink, names_subjects
 
 TWIN_DAYS = 7
+DAYS_TO_CREDIT = 3
 
 
 @dataclass(frozen=True)
@@ -75,6 +80,11 @@ def standing_of(book: Book) -> Standing:
         held=funds.held if funds else 0,
         beyond=-suspense.settled if suspense else 0,
     )
+
+
+def lines_in(book: Book) -> int:
+    """How many lines the accounts of a book have."""
+    return sum(account.balance.seq for account in books.accounts(owner=book.account.code, currency=book.currency))
 
 
 @dataclass(frozen=True)
@@ -170,20 +180,48 @@ def entry_view(pk: uuid.UUID) -> EntryView | None:
 def _deposit_of(entry: Entry) -> Deposit | None:
     if entry.kind != DEPOSIT:
         return None
-    return Deposit.objects.select_related("account", "recorded_by").filter(pk=entry.reference_id).first()
+    return Deposit.objects.select_related("account", "announced_by").filter(pk=entry.reference_id).first()
 
 
-def entry_of_deposit(deposit: Deposit) -> Entry:
-    return books.entries_for("deposit", str(deposit.pk)).get()
+def entry_of_deposit(deposit: Deposit) -> Entry | None:
+    """The movement that booked it; None until it is credited."""
+    return books.entries_for("deposit", str(deposit.pk)).first()
 
 
-def deposit_named(account: SupplierAccount, reference: str) -> Deposit | None:
-    """The deposit of this account that has the supplier's reference already, if there is one."""
-    return Deposit.objects.select_related("account", "recorded_by").filter(account=account, reference=reference).first()
+def similar_deposits(deposit: Deposit) -> QuerySet[Deposit]:
+    """Other deposits of the same amount within a week of it: perhaps the same money under another number."""
+    near = (deposit.announced_at - timedelta(days=TWIN_DAYS), deposit.announced_at + timedelta(days=TWIN_DAYS))
+    same = Deposit.objects.filter(
+        account=deposit.account,
+        amount_minor=deposit.amount_minor,
+        currency=deposit.currency,
+        announced_at__range=near,
+    )
+    return same.exclude(pk=deposit.pk).exclude(state="withdrawn").order_by("-announced_at")
 
 
-def similar_deposits(account: SupplierAccount, amount_minor: int, currency: str) -> QuerySet[Deposit]:
-    """Deposits of the same amount in the last days: perhaps the same money under another reference."""
-    since = timezone.now() - timedelta(days=TWIN_DAYS)
-    same = Deposit.objects.filter(account=account, amount_minor=amount_minor, currency=currency, recorded_at__gte=since)
-    return same.select_related("recorded_by").order_by("-recorded_at")
+def days_to_credit(account: SupplierAccount) -> int:
+    """After how many days a deposit that is not credited is late (`settings["deposit_days"]`)."""
+    return int(account.settings.get("deposit_days", DAYS_TO_CREDIT))
+
+
+def is_late(deposit: Deposit) -> bool:
+    age = timezone.now() - deposit.announced_at
+    return deposit.is_open and age > timedelta(days=days_to_credit(deposit.account))
+
+
+def late_deposits() -> list[Deposit]:
+    """Announced, and not credited in its account's time; oldest first."""
+    rows = Deposit.objects.filter(state__in=UNDER_WAY).select_related("account").order_by("announced_at")
+    return [row for row in rows if is_late(row)]
+
+
+def deposits_to_confirm(user: User) -> int:
+    """How many confirmed deposits wait for a second person who may be this one."""
+    return Deposit.objects.filter(state="confirmed").exclude(announced_by=user).count()
+
+
+@names_subjects("bookkeeping.deposit")
+def _deposit_links(keys: list[str]) -> dict[str, SubjectLink]:
+    rows = Deposit.objects.filter(pk__in=keys)
+    return {str(row.pk): SubjectLink(str(row), reverse("bookkeeping:deposit_detail", args=[row.pk])) for row in rows}

@@ -6,6 +6,7 @@ import uuid
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
+from decimal import Decimal
 from itertools import groupby, islice
 from urllib.parse import urlencode
 
@@ -14,7 +15,7 @@ from django.utils import timezone
 from ledger import queries as books
 from ledger.errors import UnknownAccount
 from ledger.models import Entry
-from ledger.money import plain_amount
+from ledger.money import decimal_amount
 from ledger.queries import StatementLine, StatementPage
 from procurement.bookkeeping.queries import Book, labels_of, references_called, words_of
 from procurement.bookkeeping.rules import GROUPS
@@ -50,11 +51,6 @@ class Query:
     @property
     def until(self) -> datetime | None:
         return start_of(self.last + timedelta(days=1)) if self.last else None
-
-    @property
-    def is_contiguous(self) -> bool:
-        """Whether each row follows from the one below it, so that the balance column makes sense."""
-        return not self.group and not self.text
 
     def url(self, **changes: object) -> str:
         """The page's address with `changes`; the place in the list is kept only when it is one of them."""
@@ -121,12 +117,12 @@ class Row:
     last_seq: int
 
     @property
-    def plain(self) -> tuple[str, str, str]:
-        """Amount, held and balance after as exports write them."""
+    def decimals(self) -> tuple[Decimal, Decimal, Decimal]:
+        """Amount, held and balance after in major units, for exports."""
         return (
-            plain_amount(self.amount, self.currency),
-            plain_amount(self.held, self.currency),
-            plain_amount(self.balance_after, self.currency),
+            decimal_amount(self.amount, self.currency),
+            decimal_amount(self.held, self.currency),
+            decimal_amount(self.balance_after, self.currency),
         )
 
 

@@ -52,13 +52,13 @@ def chain_of(window: Window, until: datetime) -> list[Link]:
         return []
     code, first = window.account.code, taken[0][0]
     steps = balances.steps_between(code, window.currency, first, until)
-    deposits = balances.deposits_by_day(code, window.currency, first.date(), until.date())
+    dated = balances.dated_moves(code, window.currency, first.date(), until.date())
     expected, place, links = expected_at(window.account, window.currency, first), 0, []
     for at, said in taken:
         while place < len(steps) and steps[place].at <= at:
             expected += steps[place].change
             place += 1
-        later = sum(amount for day, amount in deposits if first.date() < day <= at.date())
+        later = sum(amount for day, amount in dated if first.date() < day <= at.date())
         links.append(Link(at, said, expected + later))
     return links
 

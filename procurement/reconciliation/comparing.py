@@ -34,10 +34,11 @@ class Result:
     unread: int = 0
 
 
-def compare(facts: Facts, where_parted: Callable[[int], str], carried: int = 0) -> Result:
+def compare(facts: Facts, where_parted: Callable[[int], str], carried: int = 0, stated: Sequence[Found] = ()) -> Result:
     """All differences of a day, by kind and reference. `where_parted(explained)` is asked only if the balances part.
 
-    `carried` is what the day before left unexplained of the balance, so that an old difference hides no new one.
+    `carried` is what the day before left unexplained of the balance, so that an old difference hides no new one; `stated`
+    is what a statement says otherwise, as far as nothing else names the same order.
     """
     result = Result(in_flight=sum(1 for order, _ in facts.held if order.state not in UNCONFIRMED))
     for order in facts.booked:
@@ -45,6 +46,9 @@ def compare(facts: Facts, where_parted: Callable[[int], str], carried: int = 0) 
     for record in facts.listed:
         result.found += compare_listed(facts, record)
     result.found += [kinds.unconfirmed(facts, order, held) for order, held in facts.held if order.state in UNCONFIRMED]
+    result.found += [kinds.deposit_differs(facts, one) for one in facts.deposits]
+    named = {one.reference for one in result.found}
+    result.found += [one for one in stated if one.reference not in named]
     compare_balance(facts, result, where_parted, carried)
     result.found.sort(key=lambda one: (one.kind, one.reference))
     return result

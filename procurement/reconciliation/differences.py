@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from ledger.money import Money
+from procurement.bookkeeping.models import Deposit
 from procurement.reconciliation.facts import Facts, Ours
 from procurement.reconciliation.models import SupplierRecord
 
@@ -161,6 +162,15 @@ def codes_missing(facts: Facts, order: Ours, record: SupplierRecord) -> Found | 
     )
     ours = f"{order.delivered} of {order.quantity} codes"
     return Found("codes", order.label, order.pk, rest * order.unit_cost, 0, ours, f"{there} delivered", sentence)
+
+
+def deposit_differs(facts: Facts, deposit: Deposit) -> Found:
+    """The supplier credited another amount than was announced; booked is what it credited, so the balance agrees."""
+    here, there = money(facts, deposit.amount_minor), money(facts, deposit.credited_minor or 0)
+    sentence = f"Deposit {deposit.reference}: {here} was announced and {there} credited. Ask the supplier for the rest."
+    if deposit.short_by < 0:
+        sentence = f"Deposit {deposit.reference}: {here} was announced and {there} credited, which is more. Find out whose it is."
+    return Found("deposit", deposit.reference, None, -deposit.short_by, 0, here, there, sentence)
 
 
 def carried_over(facts: Facts, carried: int) -> Found:

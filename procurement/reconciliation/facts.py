@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
-from django.db.models import Sum
+from django.db.models import F, Sum
 
 from procurement.bookkeeping.balances import (
     Flows,
@@ -19,6 +19,7 @@ from procurement.bookkeeping.balances import (
     purchases_between,
     purchases_of,
 )
+from procurement.bookkeeping.models import Deposit
 from procurement.orders.models import Delivery, Order
 from procurement.reconciliation.models import SupplierRecord
 from procurement.reconciliation.window import Window
@@ -60,6 +61,8 @@ class Facts:
     known: dict[str, Ours]
     held: list[tuple[Ours, int]]
     held_then: list[tuple[Ours, int]]
+    # Credited that day with another amount than was announced.
+    deposits: list[Deposit]
 
     @property
     def difference(self) -> int | None:
@@ -103,7 +106,14 @@ def gather(window: Window, snapshot: BalanceSnapshot | None) -> Facts:
         known=named(ours.values()),
         held=with_orders(held, ours),
         held_then=with_orders(then, ours),
+        deposits=deposits_apart(window),
     )
+
+
+def deposits_apart(window: Window) -> list[Deposit]:
+    """Deposits credited that day with another amount than was announced."""
+    rows = Deposit.objects.filter(account=window.account, currency=window.currency, credited_on=window.day)
+    return list(rows.exclude(credited_minor=F("amount_minor")).order_by("reference"))
 
 
 def named(ours: Iterable[Ours]) -> dict[str, Ours]:

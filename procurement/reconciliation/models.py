@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from typing import Any
 
+from django.conf import settings
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, Q
 from django.utils import timezone
 
 from procurement.bookkeeping.statement import start_of
-from procurement.reconciliation.states import DAY, KINDS
+from procurement.reconciliation.states import CAUSES, DAY, KINDS, SIGN_OFF
 from procurement.states import Status
 
 
@@ -81,6 +83,11 @@ class Difference(models.Model):
     sentence = models.CharField(max_length=500)
     first_seen_at = models.DateTimeField(default=timezone.now)
     gone_at = models.DateTimeField(null=True)
+    # What finance says of it; emptied when the difference changes, because that was said of another one.
+    cause = models.CharField(max_length=20, blank=True, choices=list(CAUSES.items()))
+    note = models.CharField(max_length=500, blank=True)
+    explained_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, related_name="+")
+    accepted_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, related_name="+")
 
     class Meta:
         constraints = [
@@ -89,7 +96,13 @@ class Difference(models.Model):
                 fields=["day", "kind", "reference"],
                 condition=Q(gone_at__isnull=True),
                 name="a_difference_is_named_once",
-            )
+            ),
+            # Nobody waves their own explanation through.
+            models.CheckConstraint(
+                condition=Q(accepted_by__isnull=True)
+                | (Q(explained_by__isnull=False) & ~Q(accepted_by=F("explained_by"))),
+                name="a_difference_is_accepted_by_another",
+            ),
         ]
 
     def __str__(self) -> str:
@@ -98,6 +111,46 @@ class Difference(models.Model):
     @property
     def label(self) -> str:
         return KINDS[self.kind]
+
+    @property
+    def cause_words(self) -> str:
+        return CAUSES.get(self.cause, "")
+
+
+class SignOff(models.Model):
+    """A day as one person prepared it and another signed it: frozen, with its hash and a checkpoint of the ledger."""
+
+    day = models.ForeignKey(Day, on_delete=models.PROTECT, related_name="sign_offs")
+    content = models.JSONField()
+    content_hash = models.CharField(max_length=64)
+    state = models.CharField(max_length=12, default="prepared")
+    version = models.PositiveIntegerField(default=1)
+    prepared_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
+    prepared_at = models.DateTimeField(default=timezone.now)
+    reviewed_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, related_name="+")
+    reviewed_at = models.DateTimeField(null=True)
+    # The ledger's checkpoint at the signature, as the log names it.
+    checkpoint = models.CharField(max_length=120, blank=True)
+    ended_why = models.CharField(max_length=500, blank=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["day"], condition=Q(state__in=["prepared", "signed"]), name="one_sign_off_of_a_day_in_force"
+            ),
+            models.CheckConstraint(
+                condition=~Q(state__in=["signed", "reopened"])
+                | (Q(reviewed_by__isnull=False) & ~Q(reviewed_by=F("prepared_by"))),
+                name="a_day_is_signed_by_two",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"Sign-off of {self.day}"
+
+    @property
+    def status(self) -> Status:
+        return SIGN_OFF.statuses[self.state]
 
 
 class SupplierRecord(models.Model):
@@ -126,3 +179,37 @@ class SupplierRecord(models.Model):
 
     def __str__(self) -> str:
         return self.remote_id
+
+
+class AccountStatement(models.Model):
+    """A supplier's statement of some days as it was uploaded: its lines, and whether days are compared with it (R94)."""
+
+    account = models.ForeignKey(
+        "suppliers.SupplierAccount", on_delete=models.PROTECT, related_name="account_statements"
+    )
+    currency = models.CharField(max_length=3)
+    # The UTC days that it covers whole, both included.
+    first = models.DateField()
+    last = models.DateField()
+    name = models.CharField(max_length=120)
+    sha256 = models.CharField(max_length=64)
+    # As `statement_file.Line`.
+    lines = models.JSONField()
+    uploaded_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
+    uploaded_at = models.DateTimeField(default=timezone.now)
+    applied_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, related_name="+")
+    applied_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [
+            # The same file again is the same statement.
+            models.UniqueConstraint(fields=["account", "currency", "sha256"], name="a_statement_is_kept_once")
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def problems(self) -> list[dict[str, Any]]:
+        """The lines that can't be read; while there are any, none of the others counts."""
+        return [line for line in self.lines if line["problem"]]

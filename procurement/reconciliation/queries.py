@@ -4,19 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
+from decimal import Decimal
 from itertools import groupby, islice
 
-from django.db.models import Count, Min, Q, QuerySet, Sum
+from django.db.models import Count, Exists, Min, OuterRef, Q, QuerySet, Sum
 from django.utils import timezone
 
-from ledger.money import Money, plain_amount
+from ledger.money import Money, decimal_amount
 from procurement.bookkeeping.balances import Purchase, iter_purchases
-from procurement.bookkeeping.queries import Book
+from procurement.bookkeeping.queries import Book, books_kept
+from procurement.bookkeeping.statement import start_of
 from procurement.claims.models import Case, Claim
 from procurement.orders.models import Attempt, Code, Delivery
 from procurement.reconciliation.facts import orders_by_id, records_by_id
-from procurement.reconciliation.models import Day, Difference
+from procurement.reconciliation.models import Day, Difference, SignOff
 from procurement.reconciliation.states import KINDS
 from procurement.reconciliation.window import WORK_KIND, Window
 from procurement.staff.access import may
@@ -27,23 +29,47 @@ from procurement.web.nav import nav_count
 from procurement.work.queries import next_due
 
 MATCHED_SHOWN = 100
+SIGN_BY_HOUR = 12
+LOOK_BACK_DAYS = 7
 CHUNK = 500
 
 
 def days_for_list() -> QuerySet[Day]:
-    """Every compared day with how many differences are open, and since when the oldest is."""
+    """Every compared day: how many differences are open, since when the oldest is, and whether it is signed off."""
     still_open = Q(differences__gone_at__isnull=True)
     return Day.objects.select_related("account").annotate(
-        open_count=Count("differences", filter=still_open), oldest=Min("differences__first_seen_at", filter=still_open)
+        open_count=Count("differences", filter=still_open),
+        oldest=Min("differences__first_seen_at", filter=still_open),
+        signed=Exists(SignOff.objects.filter(day=OuterRef("pk"), state="signed")),
     )
 
 
 @nav_count("reconciliation:day_list")
 def differences_waiting_for(user: User) -> int:
-    """Open differences, for the people who explain them."""
-    if not may(user, Permission.RECONCILIATION_RUN):
-        return 0
-    return Difference.objects.filter(gone_at__isnull=True).exclude(kind="carried").count()
+    """Differences nobody explained, for the people who do, and days that others prepared, for those who sign."""
+    waiting = 0
+    if may(user, Permission.RECONCILIATION_RUN):
+        waiting += Difference.objects.filter(gone_at__isnull=True, cause="").exclude(kind="carried").count()
+    if may(user, Permission.RECONCILIATION_SIGN):
+        waiting += SignOff.objects.filter(state="prepared").exclude(prepared_by=user).count()
+    return waiting
+
+
+def unsigned_days(now: datetime) -> list[tuple[Book, list[date]]]:
+    """Days of the last week that nobody signed by their hour, oldest first, for each book that has some.
+
+    The hour is that of the next day, in UTC: `settings["sign_by_hour"]` of the account.
+    """
+    days = [now.date() - timedelta(days=back) for back in range(LOOK_BACK_DAYS, 0, -1)]
+    found = SignOff.objects.filter(state="signed", day__day__in=days)
+    signed = set(found.values_list("day__account_id", "day__currency", "day__day"))
+    late = []
+    for book in books_kept():
+        wait = timedelta(days=1, hours=int(book.account.settings.get("sign_by_hour", SIGN_BY_HOUR)))
+        due = [day for day in days if start_of(day) + wait <= now and day >= book.account.created_at.date()]
+        mine = [day for day in due if (book.account.pk, book.currency, day) not in signed]
+        late += [(book, mine)] if mine else []
+    return late
 
 
 def day_of(window: Window) -> Day | None:
@@ -107,7 +133,9 @@ def sentence_of(row: Day) -> str:
         counts = [(KINDS[kind].lower(), n) for kind, n in kinds]
         total = sum(n for _, n in counts)
         named = ", ".join(f"{n} {label}" if n > 1 else label for label, n in counts)
-        return f"{total} {'difference' if total == 1 else 'differences'} to explain: {named}."
+        left = row.differences.filter(gone_at__isnull=True, cause="").count()
+        words = "to explain" if left == total else f"of which {left} to explain" if left else "explained"
+        return f"{total} {'difference' if total == 1 else 'differences'} {words}: {named}."
     if row.state == "agrees":
         orders = f"{row.matched:,} {'order' if row.matched == 1 else 'orders'} matched"
         return f"Agrees: {orders}, nothing to explain."
@@ -212,7 +240,7 @@ class ExportRow:
     remote_id: str
     ours: str
     theirs: str
-    difference: str
+    difference: Decimal
     currency: str
     sentence: str
     since: datetime | None
@@ -222,13 +250,13 @@ def export_rows(row: Day) -> Iterator[ExportRow]:
     """Differences first, then every matched order."""
     for one in row.differences.filter(gone_at__isnull=True).select_related("order").order_by("kind", "reference"):
         remote_id = one.order.remote_id if one.order else ""
-        amount = plain_amount(one.amount_minor, one.currency)
+        amount = decimal_amount(one.amount_minor, one.currency)
         facts = (one.label, one.reference, remote_id, one.ours, one.theirs, amount, one.currency, one.sentence)
         yield ExportRow(*facts, since=one.first_seen_at)
     for matched in matched_rows(row):
         theirs = "" if matched.theirs is None else str(Money(matched.theirs, row.currency))
         ours = str(Money(matched.ours, row.currency))
-        zero = plain_amount(0, row.currency)
+        zero = decimal_amount(0, row.currency)
         yield ExportRow("Matched", matched.label, matched.remote_id, ours, theirs, zero, row.currency, "", matched.at)
 
 

@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from django.utils import timezone
 
 from procurement.bookkeeping.balances import purchases_between
+from procurement.orders.services.unclaimed import note_listed
 from procurement.reconciliation.facts import batches, orders_by_id
 from procurement.reconciliation.models import SupplierRecord
 from procurement.reconciliation.window import Window
@@ -53,6 +54,7 @@ def read_supplier(window: Window) -> None:
     listed = client.list_orders(window.start - MARGIN, window.end + MARGIN)
     if listed is not None:
         keep(window.account, listed)
+        note_listed(window.account, listed)
     read_one_by_one(window.account, client, to_read(window, listed is not None))
 
 

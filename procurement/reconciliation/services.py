@@ -11,12 +11,15 @@ from django.utils import timezone
 
 from procurement.audit.services import record
 from procurement.errors import Refused
+from procurement.faultpoints import faultpoint
 from procurement.reconciliation.chain import parting_words
 from procurement.reconciliation.comparing import Result, compare
 from procurement.reconciliation.differences import Found
 from procurement.reconciliation.facts import Facts, gather
 from procurement.reconciliation.models import Day, Difference
 from procurement.reconciliation.reading import nearest_snapshot, read_supplier
+from procurement.reconciliation.signing import reopen_if_changed
+from procurement.reconciliation.stated import stated_differences
 from procurement.reconciliation.window import WORK_KIND, Window, window_of, work_ref
 from procurement.staff.access import check_can
 from procurement.staff.models import User
@@ -46,8 +49,14 @@ def reconcile_day(*, by: User | None, account: SupplierAccount, currency: str, d
             return Day.objects.select_related("account").get(account=account, currency=currency, day=day)
     window = window if window.is_over else window_of(account, currency, day)
     facts = gather(window, nearest_snapshot(window))
+    faultpoint("reconciliation.read")
     carried = carried_into(window)
-    result = compare(facts, lambda known: parting_words(window, reading_time(facts), known, carried), carried)
+    result = compare(
+        facts,
+        lambda known: parting_words(window, reading_time(facts), known, carried),
+        carried,
+        stated_differences(window),
+    )
     return keep(by, facts, result, problem)
 
 
@@ -78,8 +87,15 @@ def keep(by: User | None, facts: Facts, result: Result, problem: str) -> Day:
         changed = sync_differences(row, result.found) or before != (row.state, row.ours_minor, row.theirs_minor)
         row.version += 1 if changed else 0
         row.save()
+        reopen_if_changed(row)
+        faultpoint("reconciliation.kept")
         if by is not None or changed:
-            words = f"{row.status.label}, {len(result.found)} differences" if result.found else row.status.label
+            count = len(result.found)
+            words = (
+                f"{row.status.label}, {count} {'difference' if count == 1 else 'differences'}"
+                if count
+                else row.status.label
+            )
             record("reconciliation.ran", by=by, subject=row, result=words)
     return row
 
@@ -122,8 +138,12 @@ def sync_differences(row: Day, found: list[Found]) -> bool:
     fresh = [build(row, one) for key, one in named.items() if key not in still_open]
     Difference.objects.bulk_create(fresh)
     moved = [one for key, one in still_open.items() if key in named and rewrite(one, named[key])]
-    Difference.objects.bulk_update(moved, ["amount_minor", "order", "ours", "theirs", "sentence"])
+    Difference.objects.bulk_update(moved, [*FACTS, *SAID])
     return bool(gone or fresh or moved)
+
+
+FACTS = ("amount_minor", "order", "ours", "theirs", "sentence")
+SAID = ("cause", "note", "explained_by", "accepted_by")
 
 
 def build(row: Day, found: Found) -> Difference:
@@ -142,6 +162,9 @@ def rewrite(difference: Difference, found: Found) -> bool:
         "sentence": found.sentence[:500],
     }
     changed = any(getattr(difference, name) != value for name, value in wanted.items())
+    if difference.amount_minor != found.amount:
+        # What finance said was said of another amount.
+        wanted |= {"cause": "", "note": "", "explained_by": None, "accepted_by": None}
     for name, value in wanted.items():
         setattr(difference, name, value)
     return changed

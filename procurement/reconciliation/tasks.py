@@ -7,12 +7,14 @@ from datetime import datetime, timedelta
 from django.utils import timezone
 
 from procurement.bookkeeping.queries import books_kept
+from procurement.reconciliation import pruning
 from procurement.reconciliation.models import Day
 from procurement.reconciliation.services import reconcile_day
 from procurement.reconciliation.window import WORK_KIND, read_ref, work_ref
-from procurement.work.registry import handler, periodic
+from procurement.work.registry import POLLS, handler, periodic
 from procurement.work.services import make_due
 
+__all__ = ["pruning"]
 GO_ON_AFTER = timedelta(seconds=30)
 TRY_AGAIN_AFTER = timedelta(minutes=15)
 # Days missed while nothing ran, or that still wait for the supplier, are made good this far back.
@@ -45,7 +47,7 @@ def reconcile_today_task() -> None:
         make_due(WORK_KIND, work_ref(book.account, book.currency, today))
 
 
-@handler(WORK_KIND)
+@handler(WORK_KIND, rank=POLLS, account=lambda ref: ref.partition(":")[0])
 def reconcile_day_task(ref: str) -> datetime | None:
     """Compare one day; come back soon while orders are unread, and later when the supplier could not be asked."""
     account, currency, day = read_ref(ref)

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from procurement.bookkeeping import postings
+from procurement.bookkeeping import deposits, holdings, postings
 from procurement.suppliers.models import SupplierAccount
 
 
@@ -28,8 +28,8 @@ class UsdBooks:
 
     def fund(self, minor: int, reference: str = "WIRE-1") -> Any:
         today = timezone.now().date()
-        return postings.deposit(
-            by=None, account=self.account, amount_minor=minor, currency="USD", credited_on=today, reference=reference
+        return deposits.open_book(
+            account=self.account, amount_minor=minor, currency="USD", credited_on=today, reference=reference
         )
 
     def hold(self, order: str, minor: int) -> None:
@@ -46,7 +46,7 @@ class UsdBooks:
 
     def balances(self) -> dict[str, tuple[int, int]]:
         """(settled, held) of each of the account's four ledger accounts."""
-        return postings._balances(self.account.code, "USD")
+        return holdings.balances(self.account.code, "USD")
 
 
 @pytest.fixture

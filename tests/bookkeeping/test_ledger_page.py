@@ -14,6 +14,8 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
+from ledger.models import Line
+from ledger.plaintext import write
 from ledger.queries import entries_for
 from procurement.audit.models import AuditEvent
 from procurement.bookkeeping import postings, statement
@@ -127,10 +129,13 @@ def test_ledger_page_shows_movements_with_order_ids(signed_in: Any, finance: Use
     assert "−10.00 USD" in words
 
 
-def test_balance_column_is_hidden_when_rows_are_filtered(signed_in: Any, finance: User, busy: UsdBooks) -> None:
+def test_filtered_rows_keep_the_balance_each_movement_left(signed_in: Any, finance: User, busy: UsdBooks) -> None:
+    every = {row.entry_id: row.balance_after for row in signed_in(finance).get(URL).context["page"].rows}
     page = signed_in(finance).get(URL, {"kind": "failed"})
-    assert "Balance hidden: rows are filtered" in body(page)
-    assert "Balance after" not in body(page)
+    rows = page.context["page"].rows
+    assert rows
+    assert all(row.balance_after == every[row.entry_id] for row in rows)
+    assert "Balance after" in body(page)
 
 
 def test_rubbish_in_the_address_shows_the_default(signed_in: Any, finance: User, busy: UsdBooks) -> None:
@@ -148,7 +153,7 @@ def test_ledger_is_for_those_who_may_see_it(client: Client, support: User, outsi
     assert client.get(URL).status_code == 302
     for person in (support, outsider):
         client.force_login(person)
-        for address in (URL, f"{URL}?format=csv", reverse("bookkeeping:deposit_new")):
+        for address in (URL, f"{URL}?format=csv", f"{URL}?format=hledger", reverse("bookkeeping:deposit_new")):
             answer = client.get(address)
             assert answer.status_code == 403
             assert "890.00" not in body(answer)
@@ -159,7 +164,7 @@ def test_buyers_read_the_ledger_but_record_nothing(signed_in: Any, buyer: User, 
     client = signed_in(buyer)
     assert "Record deposit" not in body(client.get(URL))
     assert client.get(reverse("bookkeeping:deposit_new")).status_code == 403
-    assert client.post(reverse("bookkeeping:deposit_record"), {"amount": "5"}).status_code == 403
+    assert client.post(reverse("bookkeeping:deposit_new"), {"amount": "5"}).status_code == 403
     assert postings.free_balance("alpha", "USD") == 89_000
 
 
@@ -174,6 +179,19 @@ def test_export_holds_the_filtered_rows_and_no_formula(signed_in: Any, finance: 
     assert facts["reference"] == "ORD-bad"
     event = AuditEvent.objects.get(action="export.made")
     assert (event.actor, event.facts["rows"]) == (finance, 1)
+
+
+@pytest.mark.parametrize("style", ["hledger", "beancount"])
+def test_the_whole_book_goes_to_another_program_and_on_the_record(
+    signed_in: Any, finance: User, busy: UsdBooks, style: str
+) -> None:
+    answer = signed_in(finance).get(URL, {"format": style, "account": "alpha:USD", "kind": "failed"})
+    assert f".{style}" in answer["Content-Disposition"]
+    text = b"".join(answer.streaming_content).decode()
+    assert text.splitlines() == list(write(style, owner="alpha", currency="USD"))
+    assert "purchase" in text
+    event = AuditEvent.objects.get(action="export.made")
+    assert (event.actor, event.facts["rows"]) == (finance, Line.objects.count())
 
 
 @pytest.mark.requirement("R64")

@@ -13,7 +13,7 @@ import pytest
 import time_machine
 from django.utils import timezone
 
-from procurement.bookkeeping import postings
+from procurement.bookkeeping import deposits, postings
 from procurement.catalog.models import Mapping, Product, Sku
 from procurement.orders.models import Delivery, Order
 from procurement.reconciliation import reading
@@ -80,8 +80,7 @@ class Scene:
 
     def deposit(self, minor: int, at: datetime = START - timedelta(days=3), credited_on: date | None = None) -> None:
         with moment(at):
-            postings.deposit(
-                by=None,
+            deposits.open_book(
                 account=self.account,
                 amount_minor=minor,
                 currency="USD",

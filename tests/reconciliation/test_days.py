@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from procurement.audit.models import AuditEvent
-from procurement.bookkeeping import postings
+from procurement.bookkeeping import corrections, deposits, postings
 from procurement.errors import NotAllowed, Refused
 from procurement.orders.models import Delivery, Order
 from procurement.reconciliation.chain import expected_at
@@ -333,6 +333,47 @@ def test_a_deposit_recorded_a_day_late_counts_for_its_own_day(scene: Scene) -> N
     assert (row.state, row.deposits_minor, row.ours_minor) == ("agrees", 500, 100_500)
     after = scene.run(DAY + timedelta(days=1), at=NEXT + timedelta(hours=10))
     assert (after.opening_minor, after.deposits_minor, after.state) == (100_500, 0, "agrees")
+
+
+@pytest.mark.requirement("R93", "R98")
+def test_a_deposit_credited_with_another_amount_is_a_difference_of_its_day(
+    scene: Scene, finance: User, manager: User
+) -> None:
+    with moment(NOON):
+        row = deposits.announce_deposit(
+            by=finance, account=scene.account, amount_minor=900, currency="USD", way="USDT/TRC-20", reference="INV-1"
+        )
+        deposits.note_sent(by=finance, deposit=row, txid="a" * 64)
+        deposits.credit_deposit(by=manager, deposit=row, amount_minor=850, reason="They say that it was a fee.")
+    scene.balance += 850
+    day = scene.run()
+    assert (named(day), day.difference_minor, day.deposits_minor) == ([("deposit", "INV-1", -50)], 0, 850)
+    assert "9.00 USD was announced and 8.50 USD credited" in day.differences.get().sentence
+
+
+@pytest.mark.requirement("R88")
+def test_a_fee_without_an_order_is_a_difference_that_a_correction_closes(
+    scene: Scene, finance: User, manager: User
+) -> None:
+    scene.buy("ORD-1")
+    scene.balance -= 300
+    assert named(scene.run()) == [("balance", "balance", -300)]
+    with moment(NEXT + timedelta(hours=9)):
+        row = corrections.propose_correction(
+            by=finance,
+            account=scene.account,
+            currency="USD",
+            amount_minor=-300,
+            against="fees",
+            day=DAY,
+            reason="A fee, as their support wrote.",
+        )
+        assert scene.run(at=NEXT + timedelta(hours=9)).state == "differs"
+        corrections.book_correction(by=manager, correction=row)
+    day = scene.run(at=NEXT + timedelta(hours=10))
+    assert (day.state, named(day), day.credits_minor, day.difference_minor) == ("agrees", [], -300, 0)
+    after = scene.run(DAY + timedelta(days=1), at=NEXT + timedelta(hours=10))
+    assert (after.state, after.opening_minor, after.credits_minor) == ("agrees", day.ours_minor, 0)
 
 
 def test_expected_balance_follows_the_ledger_through_the_day(scene: Scene) -> None:

@@ -3,33 +3,38 @@
 from __future__ import annotations
 
 from datetime import date, timedelta
+from decimal import Decimal
 
+from django.db.models import Q
 from django.http import HttpResponse, HttpResponseBase
 from django.shortcuts import render
 from django.utils import timezone
 from django.views.decorators.http import require_GET, require_POST
 
-from ledger.money import plain_amount
+from ledger.money import decimal_amount
 from procurement.audit.queries import timeline_for
 from procurement.audit.services import record
 from procurement.bookkeeping.queries import books_kept
+from procurement.bookkeeping.volume import gates
 from procurement.errors import Missing
 from procurement.reconciliation import queries
 from procurement.reconciliation.models import Day
 from procurement.reconciliation.queries import ExportRow
 from procurement.reconciliation.services import ask_for_day
-from procurement.reconciliation.states import DAY
+from procurement.reconciliation.signing import standing_of
+from procurement.reconciliation.statements import statement_of
+from procurement.reconciliation.states import CAUSES, DAY
 from procurement.reconciliation.window import Window, window_of
 from procurement.staff.access import may, requires
 from procurement.staff.permissions import Permission
 from procurement.suppliers.models import SupplierAccount
-from procurement.web.exports import csv_response
+from procurement.web.exports import FORMATS, table_response
 from procurement.web.http import Request, see_other
 from procurement.web.lists import Column, Filter, ListSpec, Tab, list_page
 
 
-def decimal(minor: int | None, row: Day) -> str:
-    return "" if minor is None else plain_amount(minor, row.currency)
+def decimal(minor: int | None, row: Day) -> Decimal | None:
+    return None if minor is None else decimal_amount(minor, row.currency)
 
 
 DAY_COLUMNS: list[Column[Day]] = [
@@ -45,6 +50,7 @@ DAY_COLUMNS: list[Column[Day]] = [
     Column("difference", lambda row: decimal(row.difference_minor, row)),
     Column("differences open", lambda row: row.open_count),  # type: ignore[attr-defined]
     Column("state", lambda row: row.status.label),
+    Column("signed off", lambda row: row.signed),  # type: ignore[attr-defined]
     Column("compared at", lambda row: row.checked_at),
 ]
 DAYS: ListSpec[Day] = ListSpec(
@@ -53,9 +59,9 @@ DAYS: ListSpec[Day] = ListSpec(
     sorts={"day": ["day", "account__name", "currency"], "open": ["open_count"]},
     default_sort="-day",
     tabs=[
-        Tab("all", "All", lambda rows: rows),
-        Tab("differs", "Has differences", lambda rows: rows.filter(state="differs"), counted=True),
-        Tab("waiting", "Waiting", lambda rows: rows.filter(state="waiting"), counted=True),
+        Tab("all", "All"),
+        Tab("differs", "Has differences", Q(state="differs"), counted=True),
+        Tab("waiting", "Waiting", Q(state="waiting"), counted=True),
     ],
     filters=[
         Filter(
@@ -100,6 +106,7 @@ def day_list(request: Request) -> HttpResponseBase:
         "books": books_kept() if may(request.user, Permission.RECONCILIATION_RUN) else [],
         "yesterday": timezone.now().date() - timedelta(days=1),
         "today": timezone.now().date(),
+        "gates": gates() if may(request.user, Permission.COST_VIEW) else [],
     }
     return list_page(
         request, DAYS, queries.days_for_list(), "reconciliation/day_list.html", context, on_export=on_export
@@ -124,31 +131,34 @@ def day_detail(request: Request, code: str, currency: str, day: str) -> HttpResp
     """Does the day agree; if not, by how much, and what does not (R93, R95, R98)."""
     window = window_from(code, currency, day)
     row = queries.day_of(window)
-    if request.GET.get("format") == "csv" and row is not None:
+    if request.GET.get("format") in FORMATS and row is not None:
         return export(request, row)
     context = {
         "window": window,
         "book": queries.book_of(window),
         "row": row,
+        "statement": statement_of(window),
         "sentence": queries.sentence_of(row) if row else "",
         "running": queries.running_of(window),
         "groups": queries.differences_of(row) if row else [],
         "gone": list(queries.gone_differences(row)[:50]) if row else [],
         "matched": queries.matched_shown(row) if row else [],
         "counts": queries.counts_of(window),
-        "entries": timeline_for(row) if row else [],
+        "entries": timeline_for(row, *row.sign_offs.all()) if row else [],
+        "signing": standing_of(row, request.user) if row else None,
+        "causes": CAUSES.items(),
         "may_run": may(request.user, Permission.RECONCILIATION_RUN) and window.start <= window.now,
     }
     return render(request, "reconciliation/day_detail.html", context)
 
 
 def export(request: Request, row: Day) -> HttpResponseBase:
-    """The day's differences and matched orders as CSV; on the record before the first row leaves."""
+    """The day's differences and matched orders as a table; on the record before the first row leaves."""
     rows = row.matched + row.differences.filter(gone_at__isnull=True).count()
     record("export.made", by=request.user, subject=request.user, what=f"the reconciliation of {row}", rows=rows)
     about = f"{row}; {row.status.label}; ours {decimal(row.ours_minor, row)}; theirs {decimal(row.theirs_minor, row)}"
     name = f"reconciliation {row.account.code} {row.currency} {row.day}"
-    return csv_response(request, name, COLUMNS, queries.export_rows(row), about)
+    return table_response(request, name, COLUMNS, queries.export_rows(row), about)
 
 
 @requires(Permission.RECONCILIATION_RUN)
