@@ -14,9 +14,20 @@ from django.utils.dateparse import parse_datetime
 
 from procurement.sandbox import clock, engine, money
 from procurement.sandbox.models import Balance, Order, Product
-from procurement.sandbox.replies import ApiError, Call, allow, call_of, quantity, read_members, reply, text_up_to
+from procurement.sandbox.replies import (
+    ApiError,
+    Call,
+    allow,
+    asked_by,
+    call_of,
+    quantity,
+    read_members,
+    reply,
+    text_up_to,
+)
 
 PAGE = 50
+FILTERS = frozenset({"client_order_id", "created_from", "created_to", "cursor"})
 MEMBERS = {
     "product_id": text_up_to(100),
     "quantity": quantity,
@@ -74,6 +85,7 @@ def place(request: HttpRequest) -> HttpResponse:
     if product is None:
         raise ApiError(404, "not_found", "There is no such product. Nothing was ordered.")
     references = {name: asked[name] for name in ("client_order_id", "idempotency_key")}
+    references["asked_by"] = asked_by(request)
     try:
         call.order = engine.accept("alpha", product, asked["quantity"], call.armed, **references)
     except IntegrityError:  # the same key or reference came in twice at once
@@ -103,9 +115,12 @@ def earlier_order(asked: dict[str, Any]) -> Order | None:
 
 def listing(request: HttpRequest) -> HttpResponse:
     """Orders, oldest first, 50 to a page; created_from is included, created_to is not."""
+    query = request.GET
+    if set(query) - FILTERS:
+        # A misspelled filter must not be answered with every order.
+        raise ApiError(400, "invalid", f"This list is filtered by {', '.join(sorted(FILTERS))} only.")
     engine.advance_due("alpha")
     rows = Order.objects.filter(account="alpha").order_by("id")
-    query = request.GET
     if reference := query.get("client_order_id"):
         rows = rows.filter(client_order_id=reference)
     if "created_from" in query:

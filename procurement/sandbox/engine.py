@@ -241,6 +241,7 @@ def order_facts(order: Order) -> dict[str, Any]:
         "order_id": order.remote_id,
         "client_order_id": order.client_order_id,
         "idempotency_key": order.idempotency_key,
+        "asked_by": order.asked_by,
         "product": order.product_key,
         "quantity": order.quantity,
         "status": order.status,

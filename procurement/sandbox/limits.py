@@ -8,12 +8,16 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from django.conf import settings
 from django.db.models import Count, Min, Q
 
 from procurement.sandbox.models import RequestLog, World
 
-WINDOW = timedelta(seconds=60)
 REQUESTS, ORDERS = 60, 10
+
+
+def window() -> timedelta:
+    return timedelta(seconds=settings.LIMIT_SECONDS)
 
 
 @dataclass(frozen=True)
@@ -27,7 +31,7 @@ class Standing:
 
 def standing(key_digest: str, is_order: bool, at: datetime) -> Standing:
     """Where a request arriving now stands. A refused request takes no place, so waiting always helps."""
-    served = RequestLog.objects.filter(key_digest=key_digest, at__gt=at - WINDOW, refused_by_limit=False)
+    served = RequestLog.objects.filter(key_digest=key_digest, at__gt=at - window(), refused_by_limit=False)
     seen = served.aggregate(
         requests=Count("pk"),
         orders=Count("pk", filter=Q(is_order=True)),
@@ -43,14 +47,14 @@ def standing(key_digest: str, is_order: bool, at: datetime) -> Standing:
 
 
 def seconds_until_free(first: datetime, at: datetime) -> int:
-    return max(1, math.ceil((first + WINDOW - at).total_seconds()))
+    return max(1, math.ceil((first + window() - at).total_seconds()))
 
 
 def most_in_a_window(moments: Iterable[datetime]) -> int:
     """The most moments that any sliding window holds."""
-    ordered, start, most = sorted(moments), 0, 0
+    ordered, length, start, most = sorted(moments), window(), 0, 0
     for end, moment in enumerate(ordered):
-        while moment - ordered[start] >= WINDOW:
+        while moment - ordered[start] >= length:
             start += 1
         most = max(most, end - start + 1)
     return most
@@ -68,12 +72,18 @@ def report(at: datetime) -> dict[str, Any]:
         {
             "supplier": supplier,
             "key_tail": tail,
-            "requests_now": sum(moment > at - WINDOW for moment, _, _ in seen),
-            "orders_now": sum(is_order and moment > at - WINDOW for moment, is_order, _ in seen),
+            "requests_now": sum(moment > at - window() for moment, _, _ in seen),
+            "orders_now": sum(is_order and moment > at - window() for moment, is_order, _ in seen),
             "most_requests_in_a_window": most_in_a_window(moment for moment, _, _ in seen),
             "most_orders_in_a_window": most_in_a_window(moment for moment, is_order, _ in seen if is_order),
             "refused": sum(refused for _, _, refused in seen),
         }
         for (supplier, _, tail), seen in sorted(keys.items())
     ]
-    return {"limits_enabled": World.load().limits_enabled, "requests": REQUESTS, "orders": ORDERS, "keys": found}
+    return {
+        "limits_enabled": World.load().limits_enabled,
+        "window_seconds": window().total_seconds(),
+        "requests": REQUESTS,
+        "orders": ORDERS,
+        "keys": found,
+    }

@@ -94,6 +94,7 @@ class Order(models.Model):
     remote_id = models.CharField(max_length=40, unique=True)
     client_order_id = models.CharField(max_length=64, null=True)
     idempotency_key = models.CharField(max_length=128, null=True)
+    asked_by = models.CharField(max_length=64, blank=True, help_text="The X-Request-Id of the POST that made it.")
     product_key = models.CharField(max_length=40)
     region = models.CharField(max_length=2)
     denomination = models.IntegerField()

@@ -10,7 +10,7 @@ from django.http import HttpRequest, HttpResponse
 
 from procurement.sandbox import clock, engine, money
 from procurement.sandbox.models import Balance, Claim, Code, Order, Product
-from procurement.sandbox.replies import ApiError, allow, call_of, quantity, read_members, reply, text_up_to
+from procurement.sandbox.replies import ApiError, allow, asked_by, call_of, quantity, read_members, reply, text_up_to
 
 CLAIM_WINDOW = timedelta(days=7)
 REASONS = ("invalid", "wrong_region", "failed")
@@ -66,7 +66,7 @@ def orders(request: HttpRequest) -> HttpResponse:
     ).first()
     if product is None:
         raise ApiError(422, "invalid", "There is no such denomination in this region. Nothing was ordered.")
-    call.order = engine.accept("psnb2b", product, asked["quantity"], call.armed)
+    call.order = engine.accept("psnb2b", product, asked["quantity"], call.armed, asked_by=asked_by(request))
     return reply(order_shape(call.order), 201)
 
 

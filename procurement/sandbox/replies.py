@@ -50,6 +50,11 @@ def call_of(request: HttpRequest) -> Call:
     return call
 
 
+def asked_by(request: HttpRequest) -> str:
+    """The caller's own id of this request, for the controls only: no supplier shows it in its API."""
+    return str(request.headers.get("X-Request-Id", ""))[:64]
+
+
 def reply(data: dict[str, Any], status: int = 200) -> HttpResponse:
     return HttpResponse(json.dumps(data), status=status, content_type="application/json")
 

@@ -4,6 +4,7 @@
 | --- | --- | --- |
 | SANDBOX_DB | its SQLite file | `var/sandbox.sqlite3` beside manage.py |
 | SANDBOX_HOSTS | comma-separated host names served | localhost,127.0.0.1 |
+| SANDBOX_LIMIT_SECONDS | the sliding window in which PSN:B2B counts 60 requests and 10 orders, for runs in shortened time | 60 |
 | SANDBOX_CONTROL_TOKEN | lets clients outside this computer use the controls and the desk | unset: they are refused |
 """
 
@@ -16,6 +17,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent.parent
 DB_FILE = Path(os.environ.get("SANDBOX_DB", "").strip() or ROOT / "var" / "sandbox.sqlite3")
 CONTROL_TOKEN = os.environ.get("SANDBOX_CONTROL_TOKEN", "").strip()
+LIMIT_SECONDS: float = float(os.environ.get("SANDBOX_LIMIT_SECONDS", "").strip() or 60)
 ALLOWED_HOSTS = [
     host.strip() for host in os.environ.get("SANDBOX_HOSTS", "localhost,127.0.0.1").split(",") if host.strip()
 ]

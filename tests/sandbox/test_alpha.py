@@ -154,7 +154,8 @@ def test_orders_of_a_day_come_page_by_page(
 
 
 @pytest.mark.parametrize(
-    "query", [{"created_from": "yesterday"}, {"created_to": "2026-03-02T00:00:00"}, {"cursor": "x"}]
+    "query",
+    [{"created_from": "yesterday"}, {"created_to": "2026-03-02T00:00:00"}, {"cursor": "x"}, {"status": "failed"}],
 )
 def test_list_refuses_what_it_cannot_read(alpha: httpx.Client, query: dict[str, str]) -> None:
     assert code_of(alpha.get("orders", params=query)) == "invalid_request"
