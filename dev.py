@@ -32,14 +32,21 @@ CACHE = ROOT / "var" / "cache"
 UV_VERSION = "0.13.8"
 BROWSERS = ("chromium-headless-shell", "chromium", "google-chrome")
 BROWSER_PACKAGES = ("chromium-headless-shell", "fonts-dejavu-core")
+# Programs that some tests run, the Debian packages they come in, and what for.
+TOOLS = (
+    (("spin", "cc", "cpp"), ("spin", "gcc", "libc6-dev"), "the test of the model of placing"),
+    (("hledger",), ("hledger",), "the test that reckons the ledger again"),
+)
 HELP = """\
 usage: python3 dev.py COMMAND [options]
 
   demo     run the whole desk with sample data: web, worker, scheduler and a supplier sandbox
-  test     run the tests; options go to pytest (--no-browser skips the browser tests)
+  test     run the tests; options go to pytest (--no-browser, --no-spin skip the tests that need one)
   check    lint, types, module boundaries, migrations, deployment settings; writes nothing
   fix      repair what ruff can, format the code, write the generated pages
-  bench    measure the busy paths
+  bench    measure the busy pages; or: webhooks, engine (of placing), idle (a minute in which nobody does anything)
+  simulate buy through seeded faults and check what must hold: --supplier alpha|psnb2b --runs N --seed N
+  faults   kill a worker at every named point and check what must hold: --list, --points PATTERN, --seeds N, --jobs N
   lock     resolve the dependencies anew into requirements/
   manage   pass a command to manage.py, for example: python3 dev.py manage shell
 """
@@ -56,6 +63,8 @@ def main(arguments: list[str]) -> int:
         "check": check,
         "fix": fix,
         "bench": lambda rest: manage(["bench", *rest]),
+        "simulate": simulate,
+        "faults": faults,
         "lock": lock,
         "manage": manage,
     }
@@ -80,9 +89,27 @@ def test(rest: list[str]) -> int:
     arguments = list(rest)
     if "--no-browser" not in arguments:
         os.environ["COUNTERSIGN_BROWSER"] = find_browser()
+    if "--no-spin" not in arguments:
+        install_tools()
     if not any(argument.startswith(("-n", "--numprocesses", "-p no:xdist", "--pdb")) for argument in arguments):
         arguments = ["-n", "2", "--dist", "loadgroup", *arguments]
     become([str(PYTHON), "-m", "pytest", *arguments])
+    return 0
+
+
+def simulate(rest: list[str]) -> int:
+    """Seeded fault runs against the suppliers' own engine; the exit code is 1 when one broke an invariant."""
+    require_server("DATABASE_URL")
+    prepare("test")
+    become([str(PYTHON), "-m", "tests.simulation", *rest])
+    return 0
+
+
+def faults(rest: list[str]) -> int:
+    """A worker killed at every point of a small day; the exit code is 1 when something was not as it must be."""
+    require_server("DATABASE_URL")
+    prepare("test")
+    become([str(PYTHON), "-m", "tests.faults", *rest])
     return 0
 
 
@@ -322,6 +349,13 @@ def find_browser() -> str:
     if not browser_on_path():
         apt_install(BROWSER_PACKAGES, "the browser tests")
     return browser_on_path()
+
+
+def install_tools() -> None:
+    """What is missing of `TOOLS`, where that is ours to do; the tests say what lacks."""
+    for commands, packages, purpose in TOOLS:
+        if not all(map(shutil.which, commands)):
+            apt_install(packages, purpose)
 
 
 def apt_install(packages: Iterable[str], purpose: str) -> bool:

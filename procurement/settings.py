@@ -6,10 +6,14 @@
 | COUNTERSIGN_DATA_DIR | folder of the embedded database, broker and keys | `var/` beside manage.py |
 | DATABASE_URL | `postgresql://user:password@host:port/name`; unset = embedded SQLite | |
 | BROKER_URL | `amqp://...` or `redis://...`; unset = embedded file broker | |
+| COUNTERSIGN_QUEUE | name of the queue at the broker; two installations at one broker need two | countersign |
 | COUNTERSIGN_SECRET_KEY | Django's secret key; sessions only, never used for codes | made by the demo |
 | COUNTERSIGN_MASTER_KEY | base64 of the 32 bytes that wrap every sealing key | made by the demo |
 | COUNTERSIGN_MASTER_KEY_FILE | a file that holds it, readable by its owner alone | made by the demo |
+| COUNTERSIGN_WORK_PER_ACCOUNT | pieces of work that may call one supplier account at a time; fewer than all threads together | 4 |
 | COUNTERSIGN_WORK_LEASE | seconds a worker may hold a piece of work before another takes it | 90 |
+| COUNTERSIGN_KEEP_READINGS_DAYS | days that every reading of balances and lists is kept; then one balance of each hour | 90 |
+| COUNTERSIGN_METRICS_TOKEN | who may read /metrics from another computer: the bearer of this | this computer only |
 | COUNTERSIGN_DEBUG | `1` switches Django's debug pages on; refused in `live` | 0 |
 | COUNTERSIGN_HOSTS | comma-separated host names served | localhost,127.0.0.1 |
 | COUNTERSIGN_SITE_URL | public address, used in webhook registrations | http://127.0.0.1:8200 |
@@ -72,7 +76,15 @@ def database(url: str, data_dir: Path) -> dict[str, Any]:
         "PORT": str(parts.port or ""),
         "CONN_MAX_AGE": 60,
         "CONN_HEALTH_CHECKS": True,
-        "OPTIONS": {"options": "-c lock_timeout=3000 -c idle_in_transaction_session_timeout=60000"},
+        "OPTIONS": {
+            "options": "-c lock_timeout=3000 -c idle_in_transaction_session_timeout=60000",
+            # A server that vanishes without a word must not hold a thread for the hours TCP allows by itself.
+            "connect_timeout": 5,
+            "keepalives_idle": 15,
+            "keepalives_interval": 5,
+            "keepalives_count": 3,
+            "tcp_user_timeout": 30_000,
+        },
     }
 
 
@@ -116,12 +128,14 @@ INSTALLED_APPS = [
     "procurement.work",
     "procurement.vault",
     "procurement.suppliers",
+    "procurement.terms",
     "procurement.catalog",
     "procurement.approvals",
     "procurement.bookkeeping",
     "procurement.orders",
     "procurement.claims",
     "procurement.reconciliation",
+    "procurement.onboarding",
     "procurement.desk",
     "procurement.demo",
 ]
@@ -192,6 +206,8 @@ if HTTPS:
     SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = True
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 # Not "no-referrer": under it browsers send forms with "Origin: null", which the CSRF check must refuse.
+# Load balancers ask inside, without TLS.
+SECURE_REDIRECT_EXEMPT = [r"^livez$", r"^readyz$", r"^metrics$"]
 SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
 CSRF_FAILURE_VIEW = "procurement.web.views.csrf_failure"
@@ -216,6 +232,17 @@ if ENVIRONMENT == "live":
 
 BROKER_URL = env("BROKER_URL")
 BROKER_DIR = DATA_DIR / "broker"
+QUEUE = env("COUNTERSIGN_QUEUE", "countersign")
+# Messages a second, and at once: for one webhook address, and from one sender. TRUSTED_PROXIES stand before the web
+# process and each appends the address it saw to X-Forwarded-For; 0: that header is a stranger's and is not read.
+WEBHOOK_LIMITS = {"address": (20.0, 600), "sender": (40.0, 1200)}
+TRUSTED_PROXIES = int(env("COUNTERSIGN_PROXIES", "0"))
+# "process" where time is moved about in one process: tests. The database's clock is the same for all hosts.
+SHARED_CLOCK = "database"
+# How many pieces of work that call one supplier account may run at a time, on all hosts together.
+WORK_PER_ACCOUNT = int(env("COUNTERSIGN_WORK_PER_ACCOUNT", "4"))
+KEEP_READINGS_DAYS = max(8, int(env("COUNTERSIGN_KEEP_READINGS_DAYS", "90")))  # a week of days may still be compared
+METRICS_TOKEN = env("COUNTERSIGN_METRICS_TOKEN")
 WORK_LEASE_SECONDS = int(env("COUNTERSIGN_WORK_LEASE", "90"))
 
 LOGGING = {

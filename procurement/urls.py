@@ -9,6 +9,8 @@ urlpatterns = [
     path("", include("procurement.web.urls")),
     path("", include("procurement.staff.urls")),
     path("", include("procurement.suppliers.urls")),
+    path("", include("procurement.terms.urls")),
+    path("", include("procurement.onboarding.urls")),
     path("approvals/", include("procurement.orders.approval_urls")),
     path("audit/", include("procurement.audit.urls")),
     path("catalogue/", include("procurement.catalog.urls")),

@@ -7,3 +7,7 @@ from django.core.wsgi import get_wsgi_application
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "procurement.settings")
 
 application = get_wsgi_application()
+
+from procurement.vault.checks import stop_with_a_wrong_key
+
+stop_with_a_wrong_key()

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from procurement.staff.models import RoleGrant, User
-from tests.emptying import guards_lifted_while_emptying
+from procurement.suppliers import throttle
+from tests.emptying import quick_emptying
 
 pytest_plugins = ["tests.browser", "tests.report"]
 
@@ -17,7 +18,7 @@ pytest_plugins = ["tests.browser", "tests.report"]
 @pytest.fixture(autouse=True, scope="session")
 def emptying() -> Iterator[None]:
     """Append-only tables can be emptied between tests that commit, and at no other time."""
-    with guards_lifted_while_emptying():
+    with quick_emptying():
         yield
 
 
@@ -26,6 +27,18 @@ def master_key(settings: Any) -> None:
     """A master key of the test's own, so that no test depends on the machine's."""
     settings.MASTER_KEY = base64.b64encode(b"countersign-tests-master-key-32b").decode()
     settings.MASTER_KEY_FILE = ""
+
+
+@pytest.fixture(autouse=True)
+def clock_of_the_test(settings: Any) -> None:
+    """Tests move time about; the database's clock would not follow."""
+    settings.SHARED_CLOCK = "process"
+
+
+@pytest.fixture(autouse=True)
+def no_flood_before() -> None:
+    """Webhook buckets are the process's own: no test inherits what another sent."""
+    throttle.forget()
 
 
 def make_person(name: str, *roles: str) -> User:
@@ -68,6 +81,11 @@ def finance(db: None) -> User:
 @pytest.fixture
 def admin(db: None) -> User:
     return make_person("ada_admin", "admin")
+
+
+@pytest.fixture
+def second_admin(db: None) -> User:
+    return make_person("abe_admin", "admin")
 
 
 @pytest.fixture

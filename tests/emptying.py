@@ -6,21 +6,43 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 from django.test import TransactionTestCase
 
 from ledger import guards
+from procurement.vault import keyring
+
+# What migrations fill and no test changes; and what no deferred key lets go last.
+STAYS = frozenset({"django_migrations", "django_content_type", "auth_permission"})
+FIRST = "ledger_line"
 
 
 @contextmanager
-def guards_lifted_while_emptying() -> Iterator[None]:
-    """While this lasts, Django's flush after a transactional test, and nothing else, runs with triggers off."""
-    plain = TransactionTestCase._fixture_teardown  # type: ignore[attr-defined]
+def quick_emptying() -> Iterator[None]:
+    """While this lasts, a transactional test is followed by `empty` instead of Django's flush.
 
-    def teardown(case: TransactionTestCase) -> None:
-        with guards.lifted(connection):
-            plain(case)
-
+    The flush empties every table and fills content types again: 0.3 s on SQLite and 3 s on PostgreSQL, where TRUNCATE makes
+    each table and index a new file. A test leaves rows in a few tables only.
+    """
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(TransactionTestCase, "_fixture_teardown", teardown)
+        patch.setattr(TransactionTestCase, "_fixture_teardown", lambda case: empty())
         yield
+
+
+def empty() -> None:
+    """Delete all rows of all tables that have any, with the guards of these tables off; the sealing keys in memory went with them."""
+    keyring.forget()
+    used = tables_with_rows()
+    if used:
+        with guards.lifted(connection, used), transaction.atomic(), connection.cursor() as cursor:
+            for table in sorted(used, key=lambda name: name != FIRST):
+                cursor.execute(f'DELETE FROM "{table}"')
+
+
+def tables_with_rows() -> set[str]:
+    tables = set(connection.introspection.django_table_names(only_existing=True, include_views=False)) - STAYS
+    with connection.cursor() as cursor:
+        cursor.execute(
+            " UNION ALL ".join(f"SELECT '{name}' WHERE EXISTS (SELECT 1 FROM \"{name}\")" for name in sorted(tables))
+        )
+        return {name for (name,) in cursor.fetchall()}

@@ -31,9 +31,13 @@ class SandboxServer:
             probe.bind(("127.0.0.1", 0))
             self.port = probe.getsockname()[1]
         self.base_url = f"http://127.0.0.1:{self.port}"
-        self.control = httpx.Client(base_url=f"{self.base_url}/control/", timeout=30, trust_env=False)
+        self.renew_control()
         self.process: subprocess.Popen[bytes] | None = None
         self.start()
+
+    def renew_control(self) -> None:
+        """A connection of this process's own to the controls, after a fork."""
+        self.control = httpx.Client(base_url=f"{self.base_url}/control/", timeout=30, trust_env=False)
 
     def start(self) -> None:
         command = [sys.executable, "-m", "procurement.sandbox", "serve", "--port", str(self.port)]

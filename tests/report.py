@@ -1,4 +1,4 @@
-"""What the test run says about itself: the `--no-browser` option, and on what it ran as its last line."""
+"""What the test run says about itself: the options `--no-browser` and `--no-spin`, and on what it ran as its last line."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from procurement.work import broker
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--no-browser", action="store_true", help="skip the tests that need a browser, and report them so")
+    parser.addoption("--no-spin", action="store_true", help="skip the tests that need the model checker Spin")
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -14,6 +14,7 @@ import pytest
 import dev
 from tests.work.child import ROOT
 
+COMMANDS = ["demo", "test", "check", "fix", "bench", "simulate", "faults", "lock", "manage"]
 SYSTEM_PYTHON = os.path.realpath(sys.executable)
 
 
@@ -45,7 +46,7 @@ def test_help_lists_each_command_in_one_line(arguments: tuple[str, ...]) -> None
     code, said = call(*arguments)
 
     assert code == 0
-    assert re.findall(r"^  (\w+)  ", said, flags=re.M) == ["demo", "test", "check", "fix", "bench", "lock", "manage"]
+    assert re.findall(r"^  (\w+) +\w", said, flags=re.M) == COMMANDS
 
 
 def test_an_unknown_command_is_refused() -> None:
@@ -115,6 +116,21 @@ def test_the_first_browser_on_the_path_is_taken(tmp_path: Path, monkeypatch: pyt
     assert dev.find_browser() == str(tmp_path / "chromium")
     monkeypatch.setenv("COUNTERSIGN_BROWSER", "/opt/mine")
     assert dev.find_browser() == "/opt/mine"
+
+
+@pytest.mark.parametrize(("missing", "asked"), [("spin", [dev.TOOLS[0][1]]), ("hledger", [dev.TOOLS[1][1]]), ("", [])])
+def test_programs_that_tests_run_are_installed_where_they_are_missing(
+    missing: str, asked: list[object], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in {command for commands, _, _ in dev.TOOLS for command in commands} - {missing}:
+        (tmp_path / name).touch(mode=0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    wanted: list[object] = []
+    monkeypatch.setattr(dev, "apt_install", lambda packages, purpose: wanted.append(packages))
+
+    dev.install_tools()
+
+    assert wanted == asked
 
 
 def test_uv_is_handed_the_index_that_pip_uses(monkeypatch: pytest.MonkeyPatch) -> None:

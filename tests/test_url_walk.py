@@ -18,8 +18,9 @@ from tests.world import World, build_world
 
 __all__ = ["sandbox_server", "shop"]
 
-# Reachable without signing in, each on purpose: signing in itself, suppliers' messages, the look of the pages.
-OPEN_TO_ALL = {"login", "suppliers:hook", "preferences", "gallery"}
+# Reachable without signing in, each on purpose: signing in itself, suppliers' messages, the look of the pages, and what a
+# load balancer and Prometheus ask.
+OPEN_TO_ALL = {"login", "suppliers:hook", "preferences", "gallery", "livez", "readyz", "metrics"}
 
 
 def addresses(resolver: URLResolver | None = None, prefix: str = "") -> Iterator[tuple[str, tuple[str, ...]]]:

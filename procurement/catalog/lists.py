@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 from datetime import timedelta
+from decimal import Decimal
 from typing import Any
 
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 
-from ledger.money import EXPONENTS, exponent, plain_amount
+from ledger.money import EXPONENTS, decimal_amount, exponent
 from procurement.catalog import pricing
 from procurement.catalog.models import Mapping, Product, Sku
 from procurement.catalog.queries.offers import accounts_here, products_here
@@ -89,15 +90,15 @@ PRODUCT_COLUMNS: list[Column[Product]] = [
     Column("supplier", lambda product: product.account.name),
     Column("region", lambda product: product.region),
     Column("currency", lambda product: product.currency),
-    Column("face value", lambda product: plain_amount(product.denomination_minor, product.currency)),
+    Column("face value", lambda product: decimal_amount(product.denomination_minor, product.currency)),
     Column("stock", lambda product: product.stock),
     Column("read at", lambda product: product.read_at),
     Column("SKUs", _sku_codes),
 ]
 
 
-def _cost(product: Product) -> str:
-    return "" if product.cost_minor is None else plain_amount(product.cost_minor, product.cost_currency)
+def _cost(product: Product) -> Decimal | None:
+    return None if product.cost_minor is None else decimal_amount(product.cost_minor, product.cost_currency)
 
 
 COST_COLUMNS: list[Column[Product]] = [
@@ -107,17 +108,13 @@ COST_COLUMNS: list[Column[Product]] = [
 ]
 
 
-def region_tabs() -> list[Tab[Product]]:
+def region_tabs() -> list[Tab]:
     """All, then each region on offer in the storefront's order, then what is not offered any more."""
     offered = set(products_here().filter(active=True).values_list("region", flat=True))
     labels = sorted(offered, key=lambda label: (REGION_RANKS.get(label, len(REGION_RANKS)), label))
-    tabs = [_tab("all", "All", Q(active=True))]
-    tabs += [_tab(label.lower(), label, Q(active=True, region=label)) for label in labels]
-    return [*tabs, _tab("gone", "Not offered", Q(active=False))]
-
-
-def _tab(name: str, label: str, condition: Q) -> Tab[Product]:
-    return Tab(name, label, lambda rows: rows.filter(condition), counted=True)
+    tabs = [Tab("all", "All", Q(active=True), counted=True)]
+    tabs += [Tab(label.lower(), label, Q(active=True, region=label), counted=True) for label in labels]
+    return [*tabs, Tab("gone", "Not offered", Q(active=False), counted=True)]
 
 
 def product_spec(with_cost: bool) -> ListSpec[Product]:
@@ -151,9 +148,8 @@ def mapped_at(rows: QuerySet[Sku], code: str) -> QuerySet[Sku]:
     return rows.filter(pk__in=open_ones.values("sku"))
 
 
-def fully_mapped(rows: QuerySet[Any]) -> QuerySet[Any]:
-    """Sold SKUs with an active mapping and none that no longer fits."""
-    return rows.filter(active=True, has_active=True, has_conflict=False)
+# Sold, with an active mapping and none that no longer fits.
+FULLY_MAPPED = Q(active=True, has_active=True, has_conflict=False)
 
 
 def sku_region_choices() -> list[tuple[str, str]]:
@@ -171,10 +167,10 @@ SKUS: ListSpec[Sku] = ListSpec(
     sorts={"sku": ["code"], "face": ["region_rank", "region", "currency", "face_minor"], "updated": ["updated_at"]},
     default_sort="face",
     tabs=[
-        Tab("needs", "Needs work", lambda rows: rows.filter(NEEDS_WORK), counted=True),
-        Tab("active", "Active", fully_mapped, counted=True),
-        Tab("off", "Not sold", lambda rows: rows.filter(active=False), counted=True),
-        Tab("all", "All", lambda rows: rows, counted=True),
+        Tab("needs", "Needs work", NEEDS_WORK, counted=True),
+        Tab("active", "Active", FULLY_MAPPED, counted=True),
+        Tab("off", "Not sold", Q(active=False), counted=True),
+        Tab("all", "All", counted=True),
     ],
     filters=[
         Filter("q", "Search", sku_search, kind="text", placeholder="SKU or title"),
@@ -193,7 +189,7 @@ SKUS: ListSpec[Sku] = ListSpec(
         Column("title", lambda sku: sku.title),
         Column("region", lambda sku: sku.region),
         Column("currency", lambda sku: sku.currency),
-        Column("face value", lambda sku: plain_amount(sku.face_minor, sku.currency)),
+        Column("face value", lambda sku: decimal_amount(sku.face_minor, sku.currency)),
         Column("sold", lambda sku: sku.active),
         Column("active mapping", lambda sku: _open_mappings(sku, "active")),
         Column("draft", lambda sku: _open_mappings(sku, "draft")),

@@ -153,3 +153,31 @@ class SkuImport(models.Model):
 
     def __str__(self) -> str:
         return self.file_name
+
+
+class ValidatedProduct(models.Model):
+    """The fields of a product as a probe of the supplier's sandbox read them; a live account orders nothing else (R5).
+
+    The sandbox is an installation of its own, so they come here as a file of a probe that passed.
+    """
+
+    account = models.ForeignKey(
+        "suppliers.SupplierAccount", on_delete=models.PROTECT, related_name="validated_products"
+    )
+    external_id = models.CharField(max_length=100)
+    region = models.CharField(max_length=20)
+    currency = models.CharField(max_length=3)
+    denomination_minor = models.BigIntegerField()
+    # The probe in the sandbox: its id and when it read the products; and who took its file in here, and when.
+    probe = models.CharField(max_length=40)
+    validated_at = models.DateTimeField()
+    taken_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
+    taken_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["account", "external_id"], name="a_product_is_validated_once"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.external_id} of {self.account}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ledger.money import format_amount
-from procurement.catalog.models import Mapping, Product, Sku
+from procurement.catalog.models import Mapping, Product, Sku, ValidatedProduct
 from procurement.catalog.regions import canonical
 from procurement.errors import Refused
 from procurement.staff.access import check_can, people_with
@@ -29,6 +29,26 @@ def check_same_card(sku: Sku, product: Product, outcome: str) -> None:
     found = differences(sku, product)
     if found:
         raise Refused(f"{sku} and {product.external_id} are not the same card: {'; '.join(found)}. {outcome}")
+
+
+def check_validated(product: Product) -> None:
+    """A live account orders a product only as its sandbox showed it: region, currency and face value (R5)."""
+    if product.account.is_sandbox:
+        return
+    found = ValidatedProduct.objects.filter(account=product.account, external_id=product.external_id).first()
+    if found is None:
+        raise Refused(
+            f"{product} was not validated in the supplier's sandbox. No order was made. "
+            "An administrator takes in the file of a sandbox probe that read it."
+        )
+    seen, now = (
+        f"{one.region} {format_amount(one.denomination_minor, one.currency)} {one.currency}" for one in (found, product)
+    )
+    if seen != now:
+        raise Refused(
+            f"{product} was validated in the sandbox as {seen}; the supplier now says {now}. No order was made. "
+            "An administrator probes the sandbox again and takes in its file."
+        )
 
 
 def check_can_draft(user: User, sku: Sku, product: Product) -> None:

@@ -13,7 +13,7 @@ from procurement.errors import Refused
 from procurement.suppliers.clients import SupplierProblem
 from procurement.suppliers.models import SupplierAccount
 from procurement.suppliers.states import DOWN, LIVE
-from procurement.work.registry import handler, periodic
+from procurement.work.registry import LAST, handler, periodic
 from procurement.work.services import make_due
 
 
@@ -26,7 +26,7 @@ def refresh_all_task() -> None:
         make_due(KIND, str(account_id))
 
 
-@handler(KIND)
+@handler(KIND, rank=LAST, account=str)
 def refresh_task(ref: str) -> datetime | None:
     """Read one account's products; a failure is noted for the page, and tried again when the supplier says."""
     account = SupplierAccount.objects.filter(pk=UUID(ref), environment=settings.ENVIRONMENT).first()

@@ -7,8 +7,21 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from django.db.models import CharField, Count, F, OuterRef, Prefetch, Q, QuerySet, Subquery, Value
+from django.db.models import (
+    BooleanField,
+    CharField,
+    Count,
+    ExpressionWrapper,
+    F,
+    OuterRef,
+    Prefetch,
+    Q,
+    QuerySet,
+    Subquery,
+    Value,
+)
 from django.db.models.functions import Cast, Coalesce
+from django.urls import reverse
 from django.utils import timezone
 
 from procurement.audit.models import AuditEvent
@@ -25,6 +38,7 @@ from procurement.staff.models import User
 from procurement.suppliers.models import Exchange
 from procurement.vault import normalise_code
 from procurement.web.parts import TimelineEntry
+from procurement.web.subjects import SubjectLink, names_subjects
 
 FAR = datetime(9999, 12, 31, tzinfo=UTC)
 WAITING = ("waiting_customer", "waiting_supplier")
@@ -32,16 +46,18 @@ DONE = ("solved", "closed")
 
 
 def cases_for_list() -> QuerySet[Case]:
-    """All cases with what a row shows; `deadline_order` sorts cases without a code last."""
+    """All cases with what a row shows; by `window_closed` and `deadline_order` what can still be claimed comes first."""
     last_event = AuditEvent.objects.filter(
         subject_kind="claims.case", subject_id=Cast(OuterRef("pk"), output_field=CharField())
     ).order_by("-id")
     related = ("order__account", "order__sku", "order__mapping__activated_by", "code", "owner")
+    closed = timezone.now() - CLAIM_WINDOW
     return (
         Case.objects.select_related(*related)
         .prefetch_related(Prefetch("claims", Claim.objects.order_by("drafted_at")), "code__claims")
+        .annotate(deadline_order=Coalesce(F("code__available_at"), Value(FAR)))
         .annotate(
-            deadline_order=Coalesce(F("code__available_at"), Value(FAR)),
+            window_closed=ExpressionWrapper(Q(deadline_order__lt=closed), output_field=BooleanField()),
             last_event_at=Subquery(last_event.values("at")[:1]),
         )
     )
@@ -119,7 +135,7 @@ def case_counts() -> CaseCounts:
 
 def cases_due_soon(limit: int = 10) -> list[Case]:
     """The cases to look at first, nearest deadline on top."""
-    return list(due_soon(cases_for_list()).order_by("code__available_at")[:limit])
+    return list(due_soon(Case.objects.select_related("order")).order_by("code__available_at")[:limit])
 
 
 def cases_waiting_for(user: User) -> int:
@@ -219,3 +235,12 @@ def seen_by(code: Code) -> list[AuditEvent]:
 
 def window_is_open(case: Case) -> bool:
     return case.code is not None and is_open(window_ends(case.code))
+
+
+@names_subjects("claims.claim")
+def name_claims(keys: list[str]) -> dict[str, SubjectLink]:
+    """Claims by the number of their case, with their pages."""
+    return {
+        str(claim.pk): SubjectLink(f"claim of {claim.case}", reverse("claims:claim_detail", args=[claim.pk]))
+        for claim in Claim.objects.filter(pk__in=keys).select_related("case")
+    }

@@ -6,10 +6,15 @@ from datetime import datetime
 
 from procurement.claims.models import Claim
 from procurement.claims.services.filing import API, SEND, send_claim
-from procurement.work.registry import handler
+from procurement.work.registry import CLAIMS, handler
 
 
-@handler(SEND)
+def account_of(ref: str) -> str:
+    """The account a claim goes to."""
+    return str(Claim.objects.values_list("code__order__account", flat=True).filter(pk=ref).first() or "")
+
+
+@handler(SEND, rank=CLAIMS, account=account_of)
 def send_claim_task(ref: str) -> datetime | None:
     """Send one drafted claim; done when it is no draft any more or was taken out of the queue."""
     claim = Claim.objects.select_related("account", "code__order__account", "case").filter(pk=ref).first()

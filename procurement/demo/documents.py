@@ -14,15 +14,22 @@ from django.urls import URLPattern, URLResolver, get_resolver
 
 from procurement.approvals.states import APPROVAL
 from procurement.bookkeeping.postings import as_markdown as postings_page
+from procurement.bookkeeping.states import CORRECTION, DEPOSIT
 from procurement.catalog.states import MAPPING
 from procurement.claims.states import CASE, CLAIM
-from procurement.orders.states import ATTEMPT, CODE, ORDER
+from procurement.onboarding.states import PROBE
+from procurement.orders.states import ATTEMPT, CODE, ORDER, UNCLAIMED
+from procurement.reconciliation.states import SIGN_OFF
 from procurement.staff.permissions import Permission
 from procurement.staff.roles import ROLES
 from procurement.states import Machine
 from procurement.suppliers.states import ACCOUNT
+from procurement.terms.states import ACCESS, PRICE_LIST, QUESTION, STATEMENT
 
-MACHINES = (ORDER, ATTEMPT, CODE, APPROVAL, MAPPING, ACCOUNT, CASE, CLAIM)
+MACHINES = (
+    *(ORDER, ATTEMPT, UNCLAIMED, CODE, APPROVAL, MAPPING, ACCOUNT, CASE, CLAIM, DEPOSIT, CORRECTION, SIGN_OFF),
+    *(STATEMENT, QUESTION, PRICE_LIST, ACCESS, PROBE),
+)
 WRITTEN_BY = "<!-- Written by `python3 dev.py manage docs`; change the code, not this page. -->\n"
 
 

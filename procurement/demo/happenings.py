@@ -9,12 +9,12 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from itertools import count
 
-from procurement.bookkeeping import postings
+from procurement.bookkeeping import deposits, postings
 from procurement.catalog.models import Mapping
 from procurement.catalog.services.refreshing import refresh_products
 from procurement.claims.models import Claim
 from procurement.claims.services import cases, filing, outcomes
-from procurement.demo.world import Clock, Sandbox, deposit
+from procurement.demo.world import Clock, Sandbox, announced, arrive, deposit, txid_of
 from procurement.errors import DomainError
 from procurement.orders.models import Code, Order
 from procurement.orders.services import approving, drafting
@@ -75,9 +75,7 @@ def morning(history: History, clock: Clock) -> None:
         history.sandbox.call("PUT", f"products/{account.code}", {"stock": 400})
         if postings.free_balance(account.code, "USD") < LOW:
             reference = f"INV-{account.code}-{clock.now:%m%d}"
-            deposit(
-                history.sandbox, account, TOP_UP, by=history.people["fay"], on=clock.now.date(), reference=reference
-            )
+            deposit(history.sandbox, account, TOP_UP, people=history.people, clock=clock, ref=reference)
         refresh_products(account)
         read_balance(account)
         clock.wait(20)
@@ -253,6 +251,29 @@ def customer_writes(history: History, order: Order) -> None:
     if code is not None:
         number = f"SHOP-{history.dice.randrange(20000, 90000)}"
         cases.open_case(by=history.people["sam"], order=order, code=code, customer_order=number, error_text=ERRORS[0])
+
+
+def short_deposit(history: History, clock: Clock) -> None:
+    """The supplier kept a part of a deposit: a manager books what came, and the rest is a difference."""
+    account, fay, ref = history.accounts[0], history.people["fay"], "INV-short"
+    row = announced(account, 800_00, by=fay, ref=ref)
+    deposits.note_sent(by=fay, deposit=row, txid=txid_of(ref))
+    arrive(history.sandbox, account, 792_00, ref)
+    clock.wait(120)
+    why = "The supplier credited 8.00 less and was asked why."
+    deposits.credit_deposit(by=history.people["mia"], deposit=row, amount_minor=792_00, reason=why)
+
+
+def deposits_under_way(history: History) -> None:
+    """One deposit in each state it can wait in; none of them has arrived."""
+    account, fay = history.accounts[-1], history.people["fay"]
+    sent = [
+        announced(account, amount, by=fay, ref=f"INV-{amount}") for amount in (2_500_00, 3_000_00, 4_000_00, 900_00)
+    ]
+    deposits.withdraw_deposit(by=fay, deposit=sent.pop(), reason="The invoice was cancelled by the supplier.")
+    for row in sent[1:]:
+        deposits.note_sent(by=fay, deposit=row, txid=txid_of(row.reference))
+    deposits.note_confirmed(by=fay, deposit=sent[-1])
 
 
 def stray_credit(history: History) -> None:

@@ -13,17 +13,17 @@ from django.db import connection
 from django.utils import timezone
 
 from procurement.approvals.models import ApprovalRule
-from procurement.bookkeeping import postings
+from procurement.bookkeeping import deposits
 from procurement.catalog.models import Mapping, SkuImport
 from procurement.catalog.services.importing import apply_import, dry_run
 from procurement.catalog.services.mapping import activate_all_exact, propose_all
 from procurement.catalog.services.refreshing import refresh_products
 from procurement.demo import happenings
+from procurement.demo.agreements import agree
 from procurement.demo.happenings import TOP_UP, History
 from procurement.demo.world import Clock, Sandbox, connect_accounts, deposit, standing_clock, utc_midnight
 from procurement.orders.models import Order
 from procurement.staff.demo import create_people
-from procurement.staff.models import User
 from procurement.suppliers.models import SupplierAccount
 from procurement.suppliers.services import read_balance
 
@@ -47,7 +47,7 @@ def ensure(
         live_through(History(sandbox, people, say), days, orders)
     elif fresh:
         for account in connect_accounts(sandbox, people["ada"]):
-            deposit_opening(sandbox, account, people["fay"])
+            deposit_opening(sandbox, account)
             refresh_products(account)
     elif not finished.exists():
         say("The sample data was interrupted half-way the last time. To make it anew: python3 dev.py demo --reset")
@@ -57,13 +57,13 @@ def ensure(
     finished.touch()
 
 
-def deposit_opening(sandbox: Sandbox, account: SupplierAccount, by: User) -> None:
+def deposit_opening(sandbox: Sandbox, account: SupplierAccount) -> None:
     """Book the money the sandbox opens its accounts with."""
     balance = sandbox.call("GET", f"accounts/{account.code}")["balance"]["USD"]
     minor = int(Decimal(balance) * 100)
     today = timezone.now().date()
-    postings.deposit(
-        by=by, account=account, amount_minor=minor, currency="USD", credited_on=today, reference=f"OPEN-{account.code}"
+    deposits.open_book(
+        account=account, amount_minor=minor, currency="USD", credited_on=today, reference=f"OPEN-{account.code}"
     )
 
 
@@ -92,7 +92,7 @@ def live_through(history: History, days: int, orders: int) -> None:
 
 def lift_limits(*, lifted: bool) -> None:
     """While the clock stands still no waiting would ever end, so our own limits are off."""
-    free = {"interval": 0, "burst": 1}
+    free = {"calls": 0}
     for account in SupplierAccount.objects.all():
         account.settings = {
             **account.settings,
@@ -115,8 +115,8 @@ def quick_writes(on: bool) -> None:
 
 
 def prepare_shop(history: History, clock: Clock) -> None:
-    """What a team does on its first morning: rules, catalogue, money, SKUs, mappings."""
-    ben, mia, fay = (history.people[name] for name in ("ben", "mia", "fay"))
+    """What a team does on its first morning: rules, terms, catalogue, money, SKUs, mappings."""
+    ben, mia, ada, abe = (history.people[name] for name in ("ben", "mia", "ada", "abe"))
     ApprovalRule.objects.get_or_create(
         currency="USD", defaults={"order_limit_minor": 500_00, "daily_limit_minor": 6_000_00}
     )
@@ -124,8 +124,9 @@ def prepare_shop(history: History, clock: Clock) -> None:
         history.sandbox.call(
             "PUT", f"accounts/{account.code}", {"balance": {"USD": "0.00"}, "delivery_delay_seconds": 1}
         )
+        agree(account, first=ada, second=abe, buyer=ben)
         refresh_products(account)
-        deposit(history.sandbox, account, TOP_UP, by=fay, on=clock.now.date(), reference=f"INV-{account.code}-0001")
+        deposit(history.sandbox, account, TOP_UP, people=history.people, clock=clock, ref=f"INV-{account.code}-0001")
         clock.wait(30)
     upload: SkuImport = dry_run(by=ben, file_name="storefront_skus.csv", content=SAMPLE.read_bytes())
     apply_import(by=ben, sku_import=upload)
@@ -176,3 +177,5 @@ def plan_last_hours(history: History, end: datetime) -> None:
         end - timedelta(minutes=40), lambda clock: happenings.troubled(history, clock, "alpha", "part_delivery")
     )
     history.plan(end - timedelta(hours=20), lambda clock: happenings.stray_credit(history))
+    history.plan(end - timedelta(days=4, hours=3), lambda clock: happenings.short_deposit(history, clock))
+    history.plan(end - timedelta(days=4, hours=2), lambda clock: happenings.deposits_under_way(history))

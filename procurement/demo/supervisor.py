@@ -171,7 +171,7 @@ class Demo:
 
 PROGRESS = "» "
 WORKER = (
-    *("-m", "celery", "--quiet", "-A", "procurement.celery", "worker", "-P", "threads", "-c", "4"),
+    *("-m", "celery", "--quiet", "-A", "procurement.celery", "worker", "-P", "threads", "-c", "6"),
     *("--without-gossip", "--without-mingle", "--without-heartbeat"),
 )
 SCHEDULER = ("-m", "celery", "--quiet", "-A", "procurement.celery", "beat", "--pidfile", "")

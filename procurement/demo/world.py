@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
@@ -12,10 +13,11 @@ import time_machine
 from django.conf import settings
 from django.urls import reverse
 
-from procurement.bookkeeping import postings
+from procurement.bookkeeping import deposits
+from procurement.bookkeeping.models import Deposit
 from procurement.staff.models import User
 from procurement.suppliers.models import SupplierAccount
-from procurement.suppliers.services import create_account, set_api_key, set_webhook_secret
+from procurement.suppliers.services import create_account, read_balance, set_api_key, set_webhook_secret
 
 # The sandbox's own defaults; they open nothing but the sandbox.
 SUPPLIERS = (
@@ -87,22 +89,32 @@ def connect_accounts(sandbox: Sandbox, by: User | None) -> list[SupplierAccount]
 
 
 def deposit(
-    sandbox: Sandbox, account: SupplierAccount, amount_minor: int, *, by: User, on: date, reference: str
+    sandbox: Sandbox, account: SupplierAccount, amount_minor: int, *, people: dict[str, User], clock: Clock, ref: str
 ) -> None:
-    """Money arrives at the supplier and finance books it."""
+    """Finance announces and sends money; once the supplier has it, its balance shows it, or a manager confirms it."""
+    row = announced(account, amount_minor, by=people["fay"], ref=ref)
+    deposits.note_sent(by=people["fay"], deposit=row, txid=txid_of(ref))
+    arrive(sandbox, account, amount_minor, ref)
+    clock.wait(60)
+    read_balance(account)
+    deposits.credit_deposit(by=people["fay"] if deposits.shown_in(row) else people["mia"], deposit=row)
+
+
+def announced(account: SupplierAccount, amount_minor: int, *, by: User, ref: str) -> Deposit:
+    return deposits.announce_deposit(
+        by=by, account=account, amount_minor=amount_minor, currency="USD", way="USDT/TRC-20", reference=ref
+    )
+
+
+def txid_of(ref: str) -> str:
+    """A transaction id that looks like one."""
+    return hashlib.sha256(ref.encode()).hexdigest()
+
+
+def arrive(sandbox: Sandbox, account: SupplierAccount, amount_minor: int, ref: str) -> None:
+    """The supplier credits money."""
     amount = f"{amount_minor // 100}.{amount_minor % 100:02}"
-    sandbox.call(
-        "POST", "deposits", {"supplier": account.code, "amount": amount, "currency": "USD", "reference": reference}
-    )
-    postings.deposit(
-        by=by,
-        account=account,
-        amount_minor=amount_minor,
-        currency="USD",
-        credited_on=on,
-        reference=reference,
-        note="USDT, TRC-20",
-    )
+    sandbox.call("POST", "deposits", {"supplier": account.code, "amount": amount, "currency": "USD", "reference": ref})
 
 
 def utc_midnight(day: date) -> datetime:

@@ -13,18 +13,25 @@ from django.utils import timezone
 
 from procurement.approvals.models import ApprovalRequest
 from procurement.bookkeeping import postings
+from procurement.bookkeeping.corrections import corrections_to_confirm
+from procurement.bookkeeping.forecast import covers
+from procurement.bookkeeping.queries import deposits_to_confirm, late_deposits
 from procurement.bookkeeping.statement import start_of
 from procurement.catalog.models import Mapping, Sku
 from procurement.claims.models import Case
-from procurement.claims.window import CLAIM_WINDOW
+from procurement.claims.queries import cases_due_soon
+from procurement.onboarding.queries import contradictions
 from procurement.orders.models import Delivery, Order
 from procurement.orders.states import UNCONFIRMED
+from procurement.orders.unconfirmed import waiting_for as waiting_for_verdict
 from procurement.orders.views.approvals import waiting_for
 from procurement.reconciliation.models import Difference
+from procurement.reconciliation.queries import unsigned_days
 from procurement.staff.access import may
 from procurement.staff.models import User
 from procurement.staff.permissions import Permission as P
 from procurement.suppliers.models import BalanceSnapshot, Exchange, SupplierAccount
+from procurement.terms.queries import waiting_for as waiting_for_agreement
 
 DAYS = 14
 
@@ -48,21 +55,15 @@ def plural(count: int, one: str, many: str = "") -> str:
 
 
 def unconfirmed_orders(user: User) -> Iterable[Need]:
+    """All of them in one line, however many: their page has each with its evidence."""
     if not may(user, P.ORDER_APPROVE, P.CASE_WORK, P.RECONCILIATION_RUN):
         return
-    for order in (
-        Order.objects.filter(state__in=UNCONFIRMED)
-        .exclude(requested_by=user)
-        .select_related("account")
-        .order_by("created_at")[:5]
-    ):
-        url = reverse("orders:order_detail", args=[order.pk])
-        yield Need(
-            "hold",
-            f"{order} at {order.account}: {order.status.label.lower()}. Do not order it again.",
-            url,
-            "Look at it",
-        )
+    count = Order.objects.filter(state__in=UNCONFIRMED).exclude(requested_by=user).count()
+    if count:
+        mine = waiting_for_verdict(user)
+        yours = f" {mine} of them {'waits' if mine == 1 else 'wait'} for you." if mine else ""
+        sentence = f"{plural(count, 'order is', 'orders are')} unconfirmed. Do not order them again.{yours}"
+        yield Need("hold", sentence, reverse("orders:unconfirmed_list"), "Look at the evidence")
 
 
 def own_orders(user: User) -> Iterable[Need]:
@@ -76,7 +77,7 @@ def own_orders(user: User) -> Iterable[Need]:
         yield Need("attention", f"{order} came back to you: {order.problem}", order_url(order), "Look at it")
     for order in mine.filter(state__in=UNCONFIRMED)[:3]:
         sentence = f"Your {order} at {order.account}: {order.status.label.lower()}. Do not order it again."
-        yield Need("hold", sentence, order_url(order), "Look at it")
+        yield Need("hold", sentence, reverse("orders:unconfirmed_order", args=[order.pk]), "Look at it")
 
 
 def order_url(order: Order) -> str:
@@ -97,13 +98,7 @@ def approvals(user: User) -> Iterable[Need]:
 def claims_due(user: User) -> Iterable[Need]:
     if not may(user, P.CASE_WORK):
         return
-    now = timezone.now()
-    start, end = now - CLAIM_WINDOW, now - CLAIM_WINDOW + timedelta(hours=48)
-    cases = Case.objects.filter(
-        state__in=["todo", "waiting_customer"], code__available_at__gt=start, code__available_at__lte=end
-    )
-    late = cases.exclude(code__claims__state__in=["filed", "unconfirmed"]).order_by("code__available_at")
-    for case in late.select_related("order")[:5]:
+    for case in cases_due_soon(limit=5):
         yield Need(
             "bad",
             f"{case} of {case.order}: less than 48 hours left to claim.",
@@ -137,6 +132,46 @@ def differences(user: User) -> Iterable[Need]:
         )
 
 
+def deposits(user: User) -> Iterable[Need]:
+    """Money that should have been credited by now, and what waits for a second person."""
+    if may(user, P.DEPOSIT_RECORD):
+        for row in late_deposits()[:3]:
+            since = f"{row.announced_at.day} {row.announced_at:%b}"
+            sentence = f"Deposit {row.reference} at {row.account}: announced {since} and not credited."
+            yield Need("bad", sentence, reverse("bookkeeping:deposit_detail", args=[row.pk]), "Look into it")
+    count = deposits_to_confirm(user) if may(user, P.DEPOSIT_CONFIRM) else 0
+    if count:
+        url = f"{reverse('bookkeeping:deposit_list')}?state=confirmed"
+        yield Need(
+            "attention", f"{plural(count, 'deposit waits', 'deposits wait')} for a second person.", url, "Confirm"
+        )
+
+
+def low_balances(user: User) -> Iterable[Need]:
+    if may(user, P.DEPOSIT_RECORD, P.ORDER_CREATE):
+        for cover in covers():
+            if cover.is_low:
+                url = f"{reverse('bookkeeping:ledger')}?account={cover.book.key}"
+                yield Need("bad", f"{cover.book}: {cover.sentence}", url, "Look at it")
+
+
+def unsigned(user: User) -> Iterable[Need]:
+    if may(user, P.RECONCILIATION_SIGN):
+        for book, days in unsigned_days(timezone.now()):
+            first = f"{days[0].day} {days[0]:%b}"
+            which = f"{first} is" if len(days) == 1 else f"{plural(len(days), 'day')} from {first} on are"
+            url = f"{reverse('reconciliation:day_list')}?supplier={book.account.code}"
+            yield Need("attention", f"{book}: {which} not signed off.", url, "Sign off")
+
+
+def corrections(user: User) -> Iterable[Need]:
+    waiting = corrections_to_confirm(user)
+    if waiting:
+        url = reverse("bookkeeping:correction_detail", args=[waiting[0].pk])
+        sentence = f"{plural(len(waiting), 'correction waits', 'corrections wait')} for a second person."
+        yield Need("attention", sentence, url, "Decide")
+
+
 def mappings(user: User) -> Iterable[Need]:
     if may(user, P.MAPPING_ACTIVATE):
         drafts = Mapping.objects.filter(state="draft").exclude(drafted_by=user).count()
@@ -161,6 +196,28 @@ def accounts_in_trouble(user: User) -> Iterable[Need]:
         yield Need(tone, f"{account}: {account.status.label.lower()}. {account.paused_reason}".strip(), url, "Open")
 
 
+def terms_to_agree(user: User) -> Iterable[Need]:
+    """What another administrator wrote down and this one may confirm, and what has to be asked for anew."""
+    if not may(user, P.ACCOUNT_MANAGE):
+        return
+    for waiting in waiting_for_agreement(user):
+        url = reverse("terms:account_terms", args=[waiting.account_id])
+        if waiting.to_agree:
+            count = plural(waiting.to_agree, "statement or answer", "statements or answers")
+            yield Need("attention", f"{waiting.name}: {count} to confirm.", url, "Look them up")
+        if waiting.expired:
+            yield Need("attention", f"{waiting.name}: {plural(waiting.expired, 'term')} expired.", url, "Ask anew")
+
+
+def broken_contracts(user: User) -> Iterable[Need]:
+    """Accounts that do otherwise than their contract says, found by the last probe that looked."""
+    if not may(user, P.ACCOUNT_MANAGE):
+        return
+    for account, says in contradictions().items():
+        said = f"{account} contradicts {plural(len(says), 'clause')} of its contract: “{says[0]}”"
+        yield Need("bad", said, reverse("onboarding:contract_detail", args=[account.pk]), "Look at it")
+
+
 ORDER_OF_TONES = ("hold", "bad", "attention")
 SOURCES = (
     own_orders,
@@ -168,9 +225,15 @@ SOURCES = (
     claims_due,
     approvals,
     accounts_in_trouble,
+    broken_contracts,
     differences,
+    low_balances,
+    unsigned,
+    deposits,
+    corrections,
     short_orders,
     mappings,
+    terms_to_agree,
 )
 
 

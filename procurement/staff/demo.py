@@ -1,4 +1,4 @@
-"""The people of the demo: one for each role. They exist in a sandbox only."""
+"""The people of the demo: one for each role, two where one acts and another agrees. They exist in a sandbox only."""
 
 from __future__ import annotations
 
@@ -37,6 +37,7 @@ LOGINS = (
     DemoLogin("sam", "Sam Novak", "support"),
     DemoLogin("fay", "Fay Duarte", "finance"),
     DemoLogin("ada", "Ada Petrov", "admin"),
+    DemoLogin("abe", "Abe Tanaka", "admin"),
     DemoLogin("olga", "Olga Haas", "auditor"),
 )
 

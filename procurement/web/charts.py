@@ -6,15 +6,18 @@ Each drawing carries a text alternative; exact values belong in a table beside i
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime, timedelta
 
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
-from procurement.web.parts import Series
+from procurement.web.parts import Level, Series
 
 SPARK_WIDTH, SPARK_HEIGHT = 160, 32
 CHART_WIDTH, CHART_HEIGHT = 720, 220
 LEFT, RIGHT, TOP, BOTTOM = 44, 8, 8, 24
+# Room at both ends of a level chart, so that no dot is cut.
+SIDE = 24
 
 
 def sparkline_svg(values: Sequence[float], *, label: str, tone: str = "accent") -> SafeString:
@@ -135,7 +138,7 @@ def _x_labels(labels: Sequence[str], slot: float, *, centred: bool = False) -> S
     )
 
 
-def _anchor(index: int, labels: Sequence[str], centred: bool) -> str:
+def _anchor(index: int, labels: Sequence[object], centred: bool) -> str:
     if centred or 0 < index < len(labels) - 1:
         return "middle"
     return "start" if index == 0 else "end"
@@ -176,3 +179,124 @@ def _n(value: float) -> str:
 
 def _path(points: Sequence[tuple[float, float]]) -> str:
     return "M" + " L".join(f"{_n(x)} {_n(y)}" for x, y in points)
+
+
+def level_chart_svg(
+    points: Sequence[tuple[datetime, float, str]],
+    *,
+    levels: Sequence[Level],
+    mark: tuple[datetime, str],
+    title: str,
+) -> SafeString:
+    """Readings as dots at their times, between levels they could stand at, with one moment marked.
+
+    A point is (when, value, words for the pointer). A level is a dashed line with its words. Times are to scale.
+    """
+    if not points:
+        return SafeString("")
+    times = [at for at, _, _ in points] + [mark[0]]
+    low, top = _room([value for _, value, _ in points] + [level.value for level in levels])
+    placed = [(_x(at, times), _y(value, top, low)) for at, value, _ in points]
+    dots = format_html_join(
+        "",
+        '<circle class="dot" cx="{}" cy="{}" r="4"><title>{}</title></circle>',
+        ((_n(x), _n(y), words) for (x, y), (_, _, words) in zip(placed, points, strict=True)),
+    )
+    return format_html(
+        '<svg class="chart levels" viewBox="0 0 {} {}" role="img" aria-label="{}">{}{}'
+        '<g data-tone="accent"><path class="line" d="{}"/>{}</g></svg>',
+        CHART_WIDTH,
+        CHART_HEIGHT,
+        title,
+        format_html_join("", "{}", ((_level(level, low, top, levels),) for level in levels)),
+        _mark(*mark, times),
+        _steps(placed),
+        dots,
+    )
+
+
+def step_chart_svg(points: Sequence[tuple[datetime, float]], *, title: str) -> SafeString:
+    """Readings (when, value), oldest first, with times to scale: each stands until the next; the last has a dot."""
+    if not points:
+        return SafeString("")
+    times, (low, top) = [at for at, _ in points], _reach([value for _, value in points])
+    placed = [(_x(at, times, LEFT, RIGHT), _y(value, top, low)) for at, value in points]
+    line, base = _steps(placed), CHART_HEIGHT - BOTTOM
+    area = "" if low else format_html('<path class="area" d="{} V{} H{} Z"/>', line, base, _n(placed[0][0]))
+    drawn = format_html(
+        '<g data-tone="accent">{}<path class="line" d="{}"/><circle class="dot" cx="{}" cy="{}" r="3"/></g>{}',
+        area,
+        line,
+        *map(_n, placed[-1]),
+        _time_labels(times),
+    )
+    return _frame(title, (low, top), drawn, "lines")
+
+
+def _time_labels(times: Sequence[datetime]) -> SafeString:
+    """Five moments from the first to the last, with the hour where less than four days are shown."""
+    first, reach = times[0], times[-1] - times[0]
+    if not reach:
+        return SafeString("")
+    form = "%-d %b %H:%M" if reach < timedelta(days=4) else "%-d %b"
+    shown = [(index, first + reach * index / 4) for index in range(5)]
+    return format_html_join(
+        "",
+        '<text class="tick" x="{}" y="{}" text-anchor="{}">{}</text>',
+        (
+            (_n(_x(at, times, LEFT, RIGHT)), CHART_HEIGHT - 6, _anchor(index, range(5), False), at.strftime(form))
+            for index, at in shown
+        ),
+    )
+
+
+def _room(values: Sequence[float]) -> tuple[float, float]:
+    """The scale of a level chart: every value with a fifth of their reach above and below."""
+    least, most = min(values), max(values)
+    margin = (most - least) * 0.2 or abs(most) * 0.05 or 1
+    return least - margin, most + margin
+
+
+def _x(at: datetime, times: Sequence[datetime], left: int = SIDE, right: int = SIDE) -> float:
+    """Where a moment stands between the first and the last of `times`."""
+    first, last = min(times), max(times)
+    share = (at - first) / (last - first) if last > first else 0.5
+    return left + share * (CHART_WIDTH - left - right)
+
+
+def _level(level: Level, low: float, top: float, levels: Sequence[Level]) -> SafeString:
+    """A dashed line; its words stand above it, those of the lowest below it, away from the readings between."""
+    y = _y(level.value, top, low)
+    lowest = len(levels) > 1 and level.value == min(one.value for one in levels)
+    return format_html(
+        '<g data-tone="{}"><line class="level" x1="0" x2="{}" y1="{}" y2="{}"/>'
+        '<text class="tick" x="{}" y="{}" text-anchor="end">{}</text></g>',
+        level.tone,
+        CHART_WIDTH,
+        _n(y),
+        _n(y),
+        CHART_WIDTH,
+        _n(y + 14 if lowest else y - 6),
+        level.words,
+    )
+
+
+def _mark(at: datetime, words: str, times: Sequence[datetime]) -> SafeString:
+    x = _x(at, times)
+    return format_html(
+        '<line class="mark-line" x1="{}" x2="{}" y1="{}" y2="{}"/><text class="tick" x="{}" y="{}">{}</text>',
+        _n(x),
+        _n(x),
+        TOP,
+        CHART_HEIGHT - BOTTOM,
+        _n(max(x - 20, 0)),
+        CHART_HEIGHT - 6,
+        words,
+    )
+
+
+def _steps(placed: Sequence[tuple[float, float]]) -> str:
+    """A path that stays at each reading until the next: between two readings nobody looked."""
+    parts = [f"M{_n(placed[0][0])} {_n(placed[0][1])}"]
+    parts += [f"H{_n(x)} V{_n(y)}" for x, y in placed[1:]]
+    return " ".join(parts)

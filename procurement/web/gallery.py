@@ -10,7 +10,7 @@ from django.http import HttpRequest
 from django.utils import timezone
 
 from procurement.web.lists import BoundFilter, Chip, Link, Listing
-from procurement.web.parts import TONES, Series, Step, StripCell, TimelineEntry
+from procurement.web.parts import TONES, Level, Series, Step, StripCell, TimelineEntry
 
 
 class SpecimenForm(forms.Form):
@@ -49,6 +49,14 @@ def context(request: HttpRequest) -> dict[str, Any]:
         "days": [f"{day} Nov" for day in range(8, 22)],
         "series": SERIES,
         "points": [(f"{day} Nov", 46.2 + (day % 5) * 0.37) for day in range(8, 22)],
+        "balance": [(now - timedelta(hours=hours), 5_000 - 37 * (48 - hours)) for hours in range(48, -1, -4)],
+        "readings": [
+            (now - timedelta(minutes=40), 500_000, "before: 5,000.00 USD"),
+            (now - timedelta(minutes=36), 495_129, "4,951.29 USD"),
+            (now - timedelta(minutes=20), 495_129, "4,951.29 USD"),
+        ],
+        "levels": [Level("5,000.00, if not taken", 500_000), Level("4,951.29, if taken", 495_129, "attention")],
+        "sent": (now - timedelta(minutes=38), "sent"),
         "spark": [41, 52, 48, 55, 56, 40, 38, 61, 44, 43, 60, 51, 57, 49],
     }
 
@@ -140,5 +148,5 @@ def _listing() -> Listing[Any]:
         previous_url="?page=1",
         next_url="?page=3",
         clear_url="?",
-        export_url="?format=csv",
+        exports=[Link("CSV", "?format=csv"), Link("Excel", "?format=xlsx")],
     )

@@ -11,11 +11,11 @@ from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
 from django.core.paginator import Paginator
-from django.db.models import Model, QuerySet
+from django.db.models import Count, Model, Q, QuerySet
 from django.http import HttpRequest, HttpResponseBase, QueryDict
 from django.shortcuts import render
 
-from procurement.web.exports import csv_response
+from procurement.web.exports import FORMATS, table_response
 
 Row = TypeVar("Row", bound=Model)
 Choices = Sequence[tuple[str, str]]
@@ -43,12 +43,12 @@ class Filter(Generic[Row]):
 
 
 @dataclass(frozen=True)
-class Tab(Generic[Row]):
-    """A saved view: a name in the URL (`?view=open`) that narrows the rows; `counted` shows how many it holds."""
+class Tab:
+    """A saved view: a name in the URL (`?view=open`) for the rows `where` matches; `counted` shows how many those are."""
 
     name: str
     label: str
-    apply: Callable[[QuerySet[Row]], QuerySet[Row]]
+    where: Q = field(default_factory=Q)
     counted: bool = False
 
 
@@ -73,7 +73,7 @@ class ListSpec(Generic[Row]):
     sorts: Mapping[str, Sequence[str]]
     default_sort: str
     filters: Sequence[Filter[Row]] = ()
-    tabs: Sequence[Tab[Row]] = ()
+    tabs: Sequence[Tab] = ()
     columns: Sequence[Column[Row]] = ()
     export_permission: str = ""
     size: int = DEFAULT_SIZE
@@ -128,7 +128,7 @@ class Listing(Generic[Row]):
     previous_url: str
     next_url: str
     clear_url: str
-    export_url: str
+    exports: Sequence[Link]
 
     @property
     def is_filtered(self) -> bool:
@@ -199,17 +199,19 @@ def list_page(
     *,
     on_export: Callable[[str, int], None] | None = None,
 ) -> HttpResponseBase:
-    """Answer a list request: the page, or with `?format=csv` all filtered rows as CSV.
+    """Answer a list request: the page, or with `?format=csv` or `xlsx` all filtered rows as a table.
 
     `on_export(filters in words, row count)` writes the audit event before the first row leaves.
     """
     state = _State(spec, request.GET)
     rows = _narrowed(state, queryset)
-    if request.GET.get("format") == "csv" and spec.columns and _may_export(request, spec):
+    if request.GET.get("format") in FORMATS and spec.columns and _may_export(request, spec):
         filters = _filters_in_words(state)
         if on_export:
             on_export(filters, rows.count())
-        return csv_response(request, spec.nouns, spec.columns, rows[:MOST_EXPORTED].iterator(chunk_size=1000), filters)
+        return table_response(
+            request, spec.nouns, spec.columns, rows[:MOST_EXPORTED].iterator(chunk_size=1000), filters
+        )
     return render(request, template, {**(context or {}), "listing": build_listing(request, spec, queryset)})
 
 
@@ -238,7 +240,9 @@ def build_listing(request: HttpRequest, spec: ListSpec[Row], queryset: QuerySet[
         previous_url=state.url(page=str(page.number - 1)) if page.has_previous() else "",
         next_url=state.url(page=str(page.number + 1)) if page.has_next() else "",
         clear_url=state.url(**{item.name: "" for item in spec.filters}),
-        export_url=state.url(format="csv") if spec.columns and _may_export(request, spec) else "",
+        exports=[Link(label, state.url(format=name)) for name, label in FORMATS.items()]
+        if spec.columns and _may_export(request, spec)
+        else [],
     )
 
 
@@ -260,7 +264,7 @@ def _narrowed(state: _State, queryset: QuerySet[Row]) -> QuerySet[Row]:
     rows = _filtered(state, queryset)
     for tab in state.spec.tabs:
         if tab.name == state.view:
-            rows = tab.apply(rows)
+            rows = rows.filter(tab.where)
     reverse = state.sort.startswith("-")
     fields = [_flip(name) if reverse else name for name in state.spec.sorts[state.sort.removeprefix("-")]]
     return rows.order_by(*fields, "-pk" if reverse else "pk")
@@ -278,16 +282,22 @@ def _flip(name: str) -> str:
 
 
 def _tabs(state: _State, queryset: QuerySet[Any]) -> list[Link]:
-    filtered = _filtered(state, queryset)
+    counts = _tab_counts(state, queryset)
     return [
-        Link(
-            tab.label,
-            state.url(view=tab.name),
-            tab.name == state.view,
-            tab.apply(filtered).count() if tab.counted else None,
-        )
+        Link(tab.label, state.url(view=tab.name), tab.name == state.view, counts.get(tab.name))
         for tab in state.spec.tabs
     ]
+
+
+def _tab_counts(state: _State, queryset: QuerySet[Any]) -> dict[str, int]:
+    """How many rows each counted view holds, in one query however many there are."""
+    counted = {tab.name: Count("pk", filter=tab.where) for tab in state.spec.tabs if tab.counted}
+    if not counted:
+        return {}
+    # The numbers stand for the names: a view may be called what a column is called.
+    places = {f"view_{place}": name for place, name in enumerate(counted)}
+    found = _filtered(state, queryset).order_by().aggregate(**{place: counted[name] for place, name in places.items()})
+    return {name: found[place] for place, name in places.items()}
 
 
 def _page_links(state: _State, current: int, pages: int) -> list[Link]:

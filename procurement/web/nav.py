@@ -51,6 +51,7 @@ NAV: tuple[Group, ...] = (
         (
             Entry("Overview", "overview", "squares-2x2"),
             Entry("Orders", "orders:order_list", "shopping-cart", ("order:view",), "o"),
+            Entry("Unconfirmed", "orders:unconfirmed_list", "question-mark-circle", ("order:view",), "u"),
             Entry("Approvals", "approvals:request_list", "check-badge", ("approval:view",), "a"),
             Entry("Cases", "claims:case_list", "lifebuoy", ("case:view",), "c"),
         ),
@@ -66,6 +67,7 @@ NAV: tuple[Group, ...] = (
         "Money",
         (
             Entry("Ledger", "bookkeeping:ledger", "scale", ("ledger:view",), "l"),
+            Entry("Deposits", "bookkeeping:deposit_list", "banknotes", ("ledger:view",)),
             Entry("Reconciliation", "reconciliation:day_list", "arrows-right-left", ("reconciliation:view",), "r"),
         ),
     ),

@@ -55,3 +55,12 @@ class Series:
 
     name: str
     values: Sequence[float]
+
+
+@dataclass(frozen=True)
+class Level:
+    """A value that readings could stand at, drawn as a dashed line with its words."""
+
+    words: str
+    value: float
+    tone: Tone = "neutral"

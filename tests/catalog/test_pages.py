@@ -189,9 +189,9 @@ def test_pages_cost_the_same_queries_whatever_the_rows(
         assert "us-0" in text(client.get(reverse("catalog:product_list") + "?size=100"))
     with django_assert_max_num_queries(23):
         assert "SKU-0" in text(client.get(reverse("catalog:sku_list") + "?view=all&size=100"))
-    with django_assert_max_num_queries(15):
+    with django_assert_max_num_queries(16):
         client.get(reverse("catalog:product_detail", args=[product.pk]))
-    with django_assert_max_num_queries(13):
+    with django_assert_max_num_queries(14):
         client.get(reverse("catalog:sku_detail", args=[sku.pk]))
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
@@ -11,12 +10,11 @@ import httpx
 import pytest
 from django.utils import timezone
 
-from procurement.bookkeeping import postings
+from procurement.bookkeeping import deposits
 from procurement.catalog.models import Mapping, Product, Sku
 from procurement.claims.models import Case
 from procurement.claims.services.cases import open_case
 from procurement.orders.models import Code, Delivery, Order
-from procurement.orders.services.receiving import code_context
 from procurement.staff.models import User
 from procurement.suppliers import services as suppliers
 from procurement.suppliers.models import SupplierAccount
@@ -109,7 +107,6 @@ def make_code() -> Callable[..., Code]:
 
     def make(order: Order, text: str = CODE, **facts: Any) -> Code:
         delivery = Delivery.objects.create(order=order, count=1, checksum="0" * 64)
-        pk = uuid.uuid4()
         given: dict[str, Any] = {
             "account": order.account,
             "position": order.codes.count() + 1,
@@ -117,16 +114,16 @@ def make_code() -> Callable[..., Code]:
             "face_minor": 5000,
             "available_at": timezone.now() - timedelta(hours=1),
         }
-        context = code_context(str(pk), str(order.account_id), str(order.pk))
-        return Code.objects.create(
-            pk=pk,
+        code = Code(
             order=order,
             delivery=delivery,
-            sealed=seal(normalise_code(text), purpose=Purpose.CODE, context=context),
             fingerprint=blind_index(text),
             last4=last4(text),
             **{**given, **facts},
         )
+        code.sealed = seal(normalise_code(text), purpose=Purpose.CODE, context=code.context())
+        code.save(force_insert=True)
+        return code
 
     return make
 
@@ -193,10 +190,9 @@ def supplier(settings: Any) -> FakeSupplier:
 
 
 @pytest.fixture
-def money(account: SupplierAccount, finance: User) -> None:
+def money(account: SupplierAccount) -> None:
     """1,000.00 USD at the supplier, of which the wrong code's order cost something."""
-    postings.deposit(
-        by=finance,
+    deposits.open_book(
         account=account,
         amount_minor=100_000,
         currency="USD",

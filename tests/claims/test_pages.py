@@ -15,6 +15,7 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
+from django.utils import timezone
 
 from procurement.audit.models import AuditEvent
 from procurement.bookkeeping import postings
@@ -51,6 +52,16 @@ def claim_url(claim: Claim) -> str:
 
 
 # The queue
+
+
+def test_cases_whose_window_closed_come_after_those_that_can_still_be_claimed(
+    support: User, case: Case, make_order: Callable[..., Order], make_code: Callable[..., Code]
+) -> None:
+    late = make_order(case.order.account)
+    missed = make_code(late, "TST0-7K3M-ZZ43", available_at=timezone.now() - timedelta(days=8))
+    closed = cases.open_case(by=support, order=late, code=missed)
+    html = page(signed_in(support), "claims:case_list")
+    assert html.index(f">{case}<") < html.index(f">{closed}<")
 
 
 def test_the_queue_sorts_by_deadline_and_says_what_is_next(

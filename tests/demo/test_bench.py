@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from pytest_django.plugin import DjangoDbBlocker
 
-from procurement.demo.bench.measuring import PAGES, Page, PageFailed, Sample, measure
+from procurement.demo.bench.measuring import PAGES, BenchFailed, Page, Sample, measure
 from procurement.demo.bench.report import BEGIN, END, as_markdown, growing, rewritten
 from procurement.demo.bench.running import run
 from procurement.demo.bench.scratch import bench_settings
@@ -46,7 +46,7 @@ def test_growing_page_is_named_and_no_other(django_db_blocker: DjangoDbBlocker) 
 
 def test_page_that_does_not_answer_stops_the_bench(manager: User) -> None:
     lost = Page("A lost page", "/lost/", "manager")
-    with bench_settings(URLCONF), pytest.raises(PageFailed, match=r"A lost page .* answered 404"):
+    with bench_settings(URLCONF), pytest.raises(BenchFailed, match=r"A lost page .* answered 404"):
         measure({"manager": manager}, [lost], 1)
 
 

@@ -15,6 +15,7 @@ from procurement.orders.models import Code, Order
 from procurement.reconciliation.models import Day
 from procurement.staff.models import User
 from procurement.suppliers.models import SupplierAccount, WebhookEvent
+from procurement.terms.models import Statement
 from tests.fixtures_sandbox import SandboxServer, sandbox_server
 
 __all__ = ["sandbox_server"]
@@ -42,6 +43,8 @@ def test_a_history_is_lived_through_once_and_the_clocks_run_again(
     world = sandbox_server.call("GET", "clock")
     assert (world["frozen_at"], world["offset_seconds"]) == (None, 0)
     assert all(not account.settings["limits"] for account in SupplierAccount.objects.all())
+    told = Statement.objects.values_list("kind", "state")
+    assert {("delivery_target", "confirmed"), ("support_response", "not_confirmed")} <= set(told)
     assert timezone.now() - Order.objects.latest("created_at").created_at < timedelta(hours=2)
 
     seed.ensure(empty=False, sandbox_url=sandbox_server.base_url, say=quiet, days=2, orders=12)
@@ -57,7 +60,7 @@ def test_an_empty_desk_has_people_accounts_prices_and_money_but_no_order(
 
     seed.ensure(empty=True, sandbox_url=sandbox_server.base_url, say=quiet)
 
-    assert User.objects.count() == 7
+    assert User.objects.count() == 8
     assert postings.free_balance("alpha", "USD") == postings.free_balance("psnb2b", "USD") == 50_000_00
     assert all(account.products.count() == 208 for account in SupplierAccount.objects.all())
     assert not Order.objects.exists()

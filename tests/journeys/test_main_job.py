@@ -18,7 +18,6 @@ from procurement.bookkeeping import postings
 from procurement.catalog.models import Mapping, Sku
 from procurement.claims.models import Case, Claim
 from procurement.orders.models import Code, Order
-from procurement.orders.services.receiving import code_context
 from procurement.staff.models import User
 from procurement.suppliers.models import SupplierAccount, WebhookEvent
 from procurement.vault import Purpose, open_sealed
@@ -90,8 +89,7 @@ def order(team: Team, supplier: str, sku: str, quantity: int, name: str) -> tupl
 
 
 def plain(code: Code) -> str:
-    context = code_context(str(code.pk), str(code.account_id), str(code.order_id))
-    text = open_sealed(code.sealed, purpose=Purpose.CODE, context=context).expose()
+    text = open_sealed(code.sealed, purpose=Purpose.CODE, context=code.context()).expose()
     return f"{text[:4]}-{text[4:8]}-{text[8:]}".lower()
 
 

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import csv
 import io
+import zipfile
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
+from xml.etree import ElementTree
 
 import pytest
+from django.db.models import Q
 from django.http import HttpResponse
 from django.test import RequestFactory
 
 from procurement.staff.models import User
-from procurement.web.exports import safe_cell
+from procurement.web.exports import safe_cell, table_response
 from procurement.web.lists import Column, Filter, Listing, ListSpec, Tab, build_listing, list_page
 
 PEOPLE: ListSpec[User] = ListSpec(
@@ -28,8 +31,8 @@ PEOPLE: ListSpec[User] = ListSpec(
         ),
     ],
     tabs=[
-        Tab("all", "All", lambda rows: rows),
-        Tab("off", "Inactive", lambda rows: rows.filter(is_active=False), counted=True),
+        Tab("all", "All"),
+        Tab("off", "Inactive", Q(is_active=False), counted=True),
     ],
     columns=[Column("Name", lambda user: user.username), Column("Shown as", lambda user: user.display_name)],
     size=25,
@@ -139,6 +142,57 @@ def test_an_export_holds_all_filtered_rows_and_says_what_it_is(people: list[User
     assert noted == [("All; Letter: B", 30)]
 
 
+def workbook(response: Any) -> tuple[list[list[tuple[str, str]]], str]:
+    """The cells of an .xlsx as (type, text), and its sheet as XML."""
+    book = zipfile.ZipFile(io.BytesIO(b"".join(response.streaming_content)))
+    sheet = book.read("xl/worksheets/sheet1.xml").decode()
+    place = "{http://schemas.openxmlformats.org/spreadsheetml/2006/main}"
+    rows = ElementTree.fromstring(sheet).iter(f"{place}row")
+    return [[(cell.get("t", "n"), "".join(cell.itertext())) for cell in row.iter(f"{place}c")] for row in rows], sheet
+
+
+def test_an_excel_export_keeps_types_and_runs_nothing(people: list[User]) -> None:
+    columns: list[Column[User]] = [
+        Column("text", lambda user: user.display_name),
+        Column("amount", lambda user: Decimal("-1234.50")),
+        Column("yen", lambda user: Decimal("4500")),
+        Column("count", lambda user: 3),
+        Column("long", lambda user: 10**17 + 1),
+        Column("when", lambda user: datetime(2026, 11, 21, 12, 0, tzinfo=UTC)),
+        Column("yes", lambda user: True),
+        Column("nothing", lambda user: None),
+    ]
+    request: Any = RequestFactory().get("/people/?format=xlsx")
+    request.user = people[0]
+    response: Any = table_response(request, "the people", columns, [User(display_name="=HYPERLINK(1)")], "All")
+    assert response["Content-Disposition"].endswith('.xlsx"')
+    (about, header, row), sheet = workbook(response)
+    assert "filters: All; times: UTC" in about[0][1]
+    assert [text for _, text in header] == ["text", "amount", "yen", "count", "long", "when", "yes", "nothing"]
+    assert row == [
+        ("inlineStr", "=HYPERLINK(1)"),
+        ("n", "-1234.50"),
+        ("n", "4500"),
+        ("n", "3"),
+        ("inlineStr", "100000000000000001"),
+        ("n", "46347.5"),
+        ("inlineStr", "yes"),
+    ]
+    assert "<f>" not in sheet
+
+
+def test_a_list_exports_exactly_its_filtered_rows_to_excel(people: list[User]) -> None:
+    noted.clear()
+    request: Any = RequestFactory().get("/people/?letter=b&format=xlsx&page=2")
+    request.user = people[0]
+    response = list_page(
+        request, PEOPLE, User.objects.all(), "unused.html", on_export=lambda *facts: noted.append(facts)
+    )
+    rows, _ = workbook(response)
+    assert len(rows) == 2 + 30
+    assert noted == [("All; Letter: B", 30)]
+
+
 @pytest.mark.parametrize("text", ["=1+1", "+cmd", "-cmd", "@sum", "\tx", "\rx", "=HYPERLINK(1)", "-1+2"])
 def test_no_cell_can_become_a_formula(text: str) -> None:
     assert safe_cell(text) == f"'{text}"
@@ -150,8 +204,8 @@ def test_no_cell_can_become_a_formula(text: str) -> None:
         (None, ""),
         (12, 12),
         (True, "yes"),
-        (Decimal("-12.50"), "-12.50"),
-        ("−12.50", "-12.50"),
+        (Decimal("-12.50"), Decimal("-12.50")),
+        ("−12.50", "'-12.50"),
         ("ORD-1", "ORD-1"),
         (datetime(2026, 11, 21, 14, 5, tzinfo=UTC), "2026-11-21T14:05:00Z"),
     ],

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 import pytest
 import time_machine
 
-from procurement.web.parts import Series
+from procurement.web.parts import Level, Series
 from procurement.web.templatetags import ui
 
 NOW = datetime(2026, 11, 21, 14, 5, 9, tzinfo=UTC)
@@ -179,3 +180,24 @@ def test_a_chart_of_nothing_does_not_fail(rendered: Rendered) -> None:
 
 def test_each_form_shown_has_a_mark_of_its_own(rendered: Rendered) -> None:
     assert rendered("{% once_token %}") != rendered("{% once_token %}")
+
+
+def test_a_level_chart_places_readings_in_time_and_between_their_levels(rendered: Rendered) -> None:
+    noon = datetime(2026, 11, 21, 12, tzinfo=UTC)
+    points = [(noon, 100, "before"), (noon + timedelta(minutes=10), 60, "after"), (noon + timedelta(hours=1), 60, "x")]
+
+    html = rendered(
+        "{% level_chart points levels mark 'The balance fell' %}",
+        points=points,
+        levels=[Level("not taken", 100), Level("taken <", 60, "attention")],
+        mark=(noon + timedelta(minutes=5), "sent"),
+    )
+
+    dots = [(float(x), float(y)) for x, y in re.findall(r'cx="([\d.]+)" cy="([\d.]+)"', html)]
+    lines = [float(y) for y in re.findall(r'class="level"[^>]*y1="([\d.]+)"', html)]
+    assert [y for _, y in dots] == [lines[0], lines[1], lines[1]]
+    assert lines[0] < lines[1]
+    assert (dots[1][0] - dots[0][0]) * 6 == pytest.approx(dots[2][0] - dots[0][0], abs=2)
+    assert 'aria-label="The balance fell"' in html
+    assert "taken &lt;" in html
+    assert rendered("{% level_chart p l m 'x' %}", p=[], l=[], m=(noon, "sent")) == ""

@@ -57,9 +57,9 @@ def read_file(content: bytes) -> SkuFile:
 
     Bounds: MAX_BYTES and MAX_LINES. Separators: comma, semicolon, tab. Encoding: UTF-8, with or without its mark.
     """
-    text = _text(content)
+    text = text_of(content)
     delimiter = _delimiter(text)
-    rows = _rows(text, delimiter)
+    rows = rows_of(text, delimiter)
     header = [cell.strip().lower() for cell in rows[0].cells]
     notes = [f"Columns are separated by {DELIMITERS[delimiter]}."]
     if content.startswith(BYTE_ORDER_MARK):
@@ -70,7 +70,8 @@ def read_file(content: bytes) -> SkuFile:
     return SkuFile(header, rows[1:], notes)
 
 
-def _text(content: bytes) -> str:
+def text_of(content: bytes) -> str:
+    """An uploaded CSV as text; Refused for what is too large, of another kind, or not UTF-8."""
     if len(content) > MAX_BYTES:
         raise _refuse("The file is larger than 2 MB.", "Split it into smaller lists.")
     for beginning, kind in OTHER_KINDS.items():
@@ -97,7 +98,7 @@ def _delimiter(text: str) -> str:
     return max(known, key=lambda mark: known[mark])
 
 
-def _rows(text: str, delimiter: str) -> list[RawLine]:
+def rows_of(text: str, delimiter: str) -> list[RawLine]:
     """Lines with something in them, numbered as an editor numbers them."""
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
     rows, before = [], 0

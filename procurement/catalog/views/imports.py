@@ -21,7 +21,7 @@ from procurement.catalog.skulist.reading import COLUMNS
 from procurement.errors import DomainError, Missing, StaleState
 from procurement.staff.access import may, requires
 from procurement.staff.permissions import Permission
-from procurement.web.exports import csv_response
+from procurement.web.exports import table_response
 from procurement.web.http import Request, see_other
 from procurement.web.lists import Column
 from procurement.web.once import once
@@ -111,7 +111,7 @@ def import_refused_csv(request: Request, pk: uuid.UUID) -> HttpResponseBase:
     refused = [line for line in cast("list[Line]", sku_import.lines) if line["outcome"] == REFUSE]
     filters = f"refused lines of {sku_import.file_name}"
     exporter(request, "SKU list lines")(filters, len(refused))
-    return csv_response(request, "refused lines", REFUSED_COLUMNS, refused, filters)
+    return table_response(request, "refused lines", REFUSED_COLUMNS, refused, filters)
 
 
 @requires(Permission.SKU_IMPORT)

@@ -18,6 +18,7 @@ from procurement.catalog.queries import products as queries
 from procurement.errors import Missing
 from procurement.staff.access import may, requires
 from procurement.staff.permissions import Permission
+from procurement.web.exports import FORMATS
 from procurement.web.http import Request, see_other
 from procurement.web.lists import build_listing, in_words, list_page
 
@@ -31,7 +32,7 @@ def product_list(request: Request) -> HttpResponseBase:
     """Every product on offer by region; costs only for those who may see them (R7)."""
     with_cost = may(request.user, Permission.COST_VIEW)
     spec, rows = product_spec(with_cost), queries.products_for_list()
-    if request.GET.get("format") == "csv":
+    if request.GET.get("format") in FORMATS:
         return list_page(request, spec, rows, "catalog/product_list.html", on_export=exporter(request, "products"))
     listing = build_listing(request, spec, rows)
     context = {

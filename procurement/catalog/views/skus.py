@@ -20,6 +20,7 @@ from procurement.catalog.queries.offers import nearest, products_here, propose
 from procurement.errors import Missing, Refused
 from procurement.staff.access import may, requires
 from procurement.staff.permissions import Permission
+from procurement.web.exports import FORMATS
 from procurement.web.http import Request, see_other
 from procurement.web.lists import build_listing, list_page
 from procurement.web.once import once
@@ -33,7 +34,7 @@ REASONS_SHOWN = 5
 def sku_list(request: Request) -> HttpResponseBase:
     """SKUs that need work first, then those that are mapped."""
     rows = queries.skus_for_list()
-    if request.GET.get("format") == "csv":
+    if request.GET.get("format") in FORMATS:
         return list_page(request, SKUS, rows, "catalog/sku_list.html", on_export=exporter(request, "SKUs"))
     listing = build_listing(request, SKUS, rows)
     context = {

@@ -17,8 +17,8 @@ from procurement.claims.models import Case, Claim
 from procurement.claims.states import CASE, CLAIM
 from procurement.claims.window import is_open, window_ends
 from procurement.errors import Refused, Unavailable
+from procurement.faultpoints import faultpoint
 from procurement.orders.models import Code
-from procurement.orders.services.receiving import code_context
 from procurement.orders.states import CODE
 from procurement.staff.access import check_can
 from procurement.staff.models import User
@@ -86,6 +86,7 @@ def draft_claim(by: User, case: Case, code: Code, reason: str, description: str,
                 make_due(SEND, str(claim.pk), at=timezone.now() + SAFETY_NET)
     except IntegrityError:
         raise Refused(policies.already_open(code)) from None
+    faultpoint("claim.drafted")
     return claim
 
 
@@ -103,7 +104,9 @@ def send_claim(claim: Claim, *, by: User | None) -> datetime | None:
             "Copy the late request and ask by hand."
         )
         return settle(claim, ClaimRefused("claim_window_closed_here", sentence, True), by=by)
-    return settle(claim, ask_supplier(claim), by=by)
+    outcome = ask_supplier(claim)
+    faultpoint("claim.answered")
+    return settle(claim, outcome, by=by)
 
 
 def may_have_arrived(claim: Claim) -> bool:
@@ -115,9 +118,8 @@ def may_have_arrived(claim: Claim) -> bool:
 def ask_supplier(claim: Claim) -> ClaimVerdict:
     """Open the code and hand it to the client: the only lines here that touch the code. Nothing is kept of it."""
     code = claim.code
-    context = code_context(str(code.pk), str(code.account_id), str(code.order_id))
     try:
-        opened = open_sealed(code.sealed, purpose=Purpose.CODE, context=context)
+        opened = open_sealed(code.sealed, purpose=Purpose.CODE, context=code.context())
     except (KeyUnavailable, SealBroken) as error:
         raise Unavailable(
             "The code could not be opened, so no claim was filed. It is tried again. Tell an administrator."

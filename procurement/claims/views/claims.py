@@ -23,6 +23,7 @@ from procurement.errors import Missing
 from procurement.staff.access import may, requires
 from procurement.staff.permissions import Permission
 from procurement.suppliers.clients import client_for
+from procurement.terms.queries import line_of
 from procurement.vault import Secret
 from procurement.web.http import Request, never_keep, see_other
 from procurement.web.once import once
@@ -107,6 +108,7 @@ def show_claim(
     context = {
         "claim": claim,
         "case": claim.case,
+        "support_response": line_of(claim.account, "support_response"),
         "packet": packets.claim_packet(claim) if claim.is_by_hand else "",
         "may_reference": files and in_hand,
         "may_switch": files and claim.state == "draft" and not claim.is_by_hand,

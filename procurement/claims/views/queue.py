@@ -60,11 +60,11 @@ COLUMNS: list[Column[Case]] = [
     Column("owner", lambda case: str(case.owner or "")),
     Column("opened", lambda case: case.opened_at),
 ]
-TABS: list[Tab[Case]] = [
-    Tab("todo", "To do", lambda rows: rows.filter(state="todo"), counted=True),
-    Tab("waiting", "Waiting", lambda rows: rows.filter(state__in=queries.WAITING), counted=True),
-    Tab("done", "Done", lambda rows: rows.filter(state__in=queries.DONE)),
-    Tab("all", "All", lambda rows: rows),
+TABS: list[Tab] = [
+    Tab("todo", "To do", Q(state="todo"), counted=True),
+    Tab("waiting", "Waiting", Q(state__in=queries.WAITING), counted=True),
+    Tab("done", "Done", Q(state__in=queries.DONE)),
+    Tab("all", "All"),
 ]
 
 
@@ -79,7 +79,7 @@ def case_list_spec(user: User) -> ListSpec[Case]:
     return ListSpec(
         noun="case",
         nouns="cases",
-        sorts={"deadline": ["deadline_order"], "opened": ["opened_at"], "event": ["last_event_at"]},
+        sorts={"deadline": ["window_closed", "deadline_order"], "opened": ["opened_at"], "event": ["last_event_at"]},
         default_sort="deadline",
         tabs=TABS,
         filters=[

@@ -6,43 +6,39 @@ Lines go in first, then the balances, then the headers, so that the guards in th
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
-from django.db import transaction
+from django.db import connection, transaction
 
-from ledger.models import Account, Balance, Entry, Layer, Line
+from ledger.booking import Leg, Pot, header_of, insert_lines, pots_of, step
+from ledger.models import Balance, Entry, Layer
+from ledger.money import Money
 from ledger.services import open_account
 from procurement.bookkeeping.models import Label
+from procurement.bookkeeping.postings import code_of
 from procurement.bookkeeping.rules import ACCOUNTS, DELIVERY, DEPOSIT, HOLD, PURCHASE
 from procurement.demo.bench.orders import Made, digest
 from procurement.suppliers.models import SupplierAccount
 
-Leg = tuple[str, Layer, int]
+Part = tuple[str, Layer, int]
 FUNDS_FOR_EACH = 100_000_00
-
-
-@dataclass
-class Pot:
-    """A ledger account and where its lines have got to, in minor units."""
-
-    account: Account
-    seq: int = 0
-    settled: int = 0
-    held: int = 0
-    last_at: datetime | None = None
+# SQLite takes at most 32,766 values in a statement.
+LINES_AT_ONCE = 2_000
 
 
 class Books:
     """Writes entries in order of time; begins with one deposit that covers `orders` orders."""
 
     def __init__(self, accounts: Sequence[SupplierAccount], at: datetime, orders: int) -> None:
-        self.lines: list[Line] = []
+        self.lines: list[tuple[Any, ...]] = []
         self.entries: list[Entry] = []
-        self.pots = {(account.code, name): Pot(opened(account.code, name)) for account in accounts for name in ACCOUNTS}
+        codes = [opened(account.code, name) for account in accounts for name in ACCOUNTS]
+        with connection.cursor() as cursor:
+            self.pots: dict[str, Pot] = pots_of(cursor, codes)
         for account in accounts:
             amount = FUNDS_FOR_EACH * orders
-            legs: list[Leg] = [("funds", Layer.SETTLED, amount), ("deposits", Layer.SETTLED, -amount)]
+            legs: list[Part] = [("funds", Layer.SETTLED, amount), ("deposits", Layer.SETTLED, -amount)]
             self.enter(account.code, DEPOSIT, ("deposit", f"bench-{account.code}"), at, legs)
         self.flush()
 
@@ -59,9 +55,9 @@ class Books:
     def purchase(self, one: Made, cost: int) -> None:
         """Held, then paid by ending the hold, then the codes noted: five lines on the funds at most."""
         account, about, at = one.order.account.code, ("order", str(one.order.pk)), one.order.created_at
-        hold: list[Leg] = [("funds", Layer.HELD, -cost), ("purchases", Layer.HELD, cost)]
-        back: list[Leg] = [(name, layer, -amount) for name, layer, amount in hold]
-        paid: list[Leg] = [("funds", Layer.SETTLED, -cost), ("purchases", Layer.SETTLED, cost)]
+        hold: list[Part] = [("funds", Layer.HELD, -cost), ("purchases", Layer.HELD, cost)]
+        back: list[Part] = [(name, layer, -amount) for name, layer, amount in hold]
+        paid: list[Part] = [("funds", Layer.SETTLED, -cost), ("purchases", Layer.SETTLED, cost)]
         held = self.enter(account, HOLD, about, at, hold)
         self.enter(account, PURCHASE, about, at + timedelta(milliseconds=1), [*back, *paid], resolves=held)
         if one.delivery:
@@ -73,7 +69,7 @@ class Books:
         kind: str,
         about: tuple[str, str],
         at: datetime,
-        legs: Sequence[Leg],
+        legs: Sequence[Part],
         resolves: Entry | None = None,
     ) -> Entry:
         entry = Entry(
@@ -81,35 +77,28 @@ class Books:
             recorded_at=at, reference_kind=about[0], reference_id=about[1], legs=len(legs), resolves=resolves, actor="Bench",
         )  # fmt: skip
         self.entries.append(entry)
+        header = header_of(entry)
         for number, (name, layer, amount) in enumerate(legs, start=1):
-            self.lines.append(line_of(entry, number, self.pots[account, name], layer, amount))
+            pot = self.pots[code_of(account, "USD", name)]
+            self.lines.append(step(entry, header, number, Leg(pot.code, Money(amount, "USD"), layer), pot))
+            pot.last_at = at
         return entry
 
     @transaction.atomic
     def flush(self) -> None:
-        Line.objects.bulk_create(self.lines)
+        with connection.cursor() as cursor:
+            for first in range(0, len(self.lines), LINES_AT_ONCE):
+                insert_lines(cursor, self.lines[first : first + LINES_AT_ONCE])
         for pot in self.pots.values():
-            if pot.seq:
-                moved = {"settled": pot.settled, "held": pot.held, "seq": pot.seq, "last_at": pot.last_at}
-                Balance.objects.filter(pk=pot.account.pk).exclude(seq=pot.seq).update(**moved)
+            moved = {name: getattr(pot, name) for name in ("settled", "held", "seq", "head", "last_at")}
+            Balance.objects.filter(pk=pot.account_id).exclude(seq=pot.seq).update(**moved)
         Entry.objects.bulk_create(self.entries)
         self.lines, self.entries = [], []
 
 
-def opened(account: str, name: str) -> Account:
+def opened(account: str, name: str) -> str:
+    """The code of one of an account's books, opened."""
     role, _ = ACCOUNTS[name]
     floor = 0 if name == "funds" else None
-    code = f"{account}:USD:{name}"
-    return open_account(code=code, name=code, currency="USD", role=role, owner=account, floor=floor)
-
-
-def line_of(entry: Entry, number: int, pot: Pot, layer: Layer, amount: int) -> Line:
-    """The next line of a pot; moves the pot on."""
-    pot.seq += 1
-    pot.settled += amount if layer == Layer.SETTLED else 0
-    pot.held += amount if layer == Layer.HELD else 0
-    pot.last_at = entry.recorded_at
-    return Line(
-        entry_id=entry.pk, leg=number, legs=entry.legs, account_id=pot.account.pk, currency="USD", layer=layer, amount=amount,
-        seq=pot.seq, settled_after=pot.settled, held_after=pot.held, recorded_at=entry.recorded_at,
-    )  # fmt: skip
+    code = code_of(account, "USD", name)
+    return open_account(code=code, name=code, currency="USD", role=role, owner=account, floor=floor).code

@@ -6,6 +6,7 @@ import uuid
 from collections.abc import Iterator, Sequence
 from datetime import date, timedelta
 
+from procurement.audit.chain import event_bytes
 from procurement.audit.models import AuditEvent
 from procurement.claims.models import Case
 from procurement.demo.bench.orders import Made, digest
@@ -13,6 +14,7 @@ from procurement.demo.bench.shop import Shop
 from procurement.orders.models import Order
 from procurement.reconciliation.models import Day, Difference
 from procurement.suppliers.models import BalanceSnapshot, Exchange, SupplierAccount, WebhookEvent
+from procurement.vault import Purpose, authenticate
 
 RESULTS = {5: "order_not_found", 9: "bad_signature", 15: "duplicate"}
 ANSWER = '{"id": "R-0000", "status": "completed", "currency": "USD", "codes": ["****-****-AAAA"]}' * 4
@@ -76,11 +78,13 @@ def story_of(shop: Shop, one: Made) -> Iterator[AuditEvent]:
     if one.case:
         subjects.append((one.case, "case.opened", {}))
     for step, (subject, action, facts) in enumerate(subjects):
-        yield AuditEvent(
+        event = AuditEvent(
             at=one.order.created_at + timedelta(seconds=step), action=action, actor=buyer, actor_name=str(buyer),
             subject_kind=subject._meta.label_lower, subject_id=str(subject.pk), subject_label=str(subject), facts=facts,
             request_id=f"{one.number}-{step}",
         )  # fmt: skip
+        event.mac = authenticate(event_bytes(event), purpose=Purpose.AUDIT_MAC)
+        yield event
 
 
 def write_days(shop: Shop, days: int) -> None:

@@ -25,8 +25,8 @@ from procurement.staff.models import User
 CSRF = "b" * 32
 
 
-class PageFailed(Exception):
-    """A page that did not answer as it should: a sentence."""
+class BenchFailed(Exception):
+    """Something that is measured did not do as it should: a sentence."""
 
 
 @dataclass(frozen=True)
@@ -113,7 +113,7 @@ class Desk:
         return factory.get(page.url).environ
 
     def ask(self, page: Page) -> tuple[bytes, float]:
-        """The answer and the seconds it took, from the handler's call to the end of the request; PageFailed unless 200."""
+        """The answer and the seconds it took, from the handler's call to the end of the request; BenchFailed unless 200."""
         told: list[str] = []
         environ = self.request(page)
 
@@ -127,7 +127,7 @@ class Desk:
         answer.close()
         took = time.perf_counter() - began
         if not told[0].startswith("200"):
-            raise PageFailed(f"{page.name} ({page.url}) answered {told[0]} instead of 200 OK.")
+            raise BenchFailed(f"{page.name} ({page.url}) answered {told[0]} instead of 200 OK.")
         return body, took
 
 

@@ -20,6 +20,9 @@ from django.utils import timezone
 from procurement.demo.bench.measuring import NOTHING, Page, Sample, gzipped
 
 BEGIN, END = "<!-- bench: begin -->", "<!-- bench: end -->"
+WEBHOOK_MARKS = ("<!-- bench webhooks: begin -->", "<!-- bench webhooks: end -->")
+ENGINE_MARKS = ("<!-- bench engine: begin -->", "<!-- bench engine: end -->")
+IDLE_MARKS = ("<!-- bench idle: begin -->", "<!-- bench idle: end -->")
 # Thousand bytes a first visit may load: compressed, and as they are.
 HTML_BUDGET = (20.0, 120.0)
 CSS_BUDGET, JS_BUDGET = 16.0, (26.0, 78.0)
@@ -60,13 +63,18 @@ def as_markdown(findings: Findings) -> str:
 
 def facts(findings: Findings) -> list[str]:
     """When, on what and how, so that the run can be repeated; never which machine."""
+    return [facts_line(f"{findings.requests} requests of each page", findings.command)]
+
+
+def facts_line(what: str, command: str) -> str:
+    """The line above every table of findings."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     versions = f"Python {platform.python_version()}, Django {django.get_version()}, {database_words()}"
     load = f"{os.getloadavg()[0]:.1f} processes wanting to run"
-    return [
+    return (
         f"Measured on {timezone.now():%Y-%m-%d} on {cores} cores with {load}; {versions}; "
-        f"{findings.requests} requests of each page. Repeat it with `{findings.command}`."
-    ]
+        f"{what}. Repeat it with `{command}`."
+    )
 
 
 def database_words() -> str:
@@ -148,16 +156,16 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]], *, numbers_from: i
     return [line(head), line(rule), *map(line, rows)]
 
 
-def rewritten(page: str, section: str) -> str:
-    """The page with what stands between its two marks replaced; ValueError if a mark is missing."""
-    before, begin, rest = page.partition(BEGIN)
-    _, end, after = rest.partition(END)
+def rewritten(page: str, section: str, marks: tuple[str, str] = (BEGIN, END)) -> str:
+    """The page with what stands between two marks replaced; ValueError if a mark is missing."""
+    before, begin, rest = page.partition(marks[0])
+    _, end, after = rest.partition(marks[1])
     if not (begin and end):
-        raise ValueError(f"docs/performance.md has lost its marks {BEGIN} and {END}; nothing was written.")
-    return f"{before}{BEGIN}\n\n{section}\n\n{END}{after}"
+        raise ValueError(f"docs/performance.md has lost its marks {marks[0]} and {marks[1]}; nothing was written.")
+    return f"{before}{begin}\n\n{section}\n\n{end}{after}"
 
 
-def write_page(section: str) -> Path:
+def write_page(section: str, marks: tuple[str, str] = (BEGIN, END)) -> Path:
     path = Path(settings.ROOT) / "docs" / "performance.md"
-    path.write_text(rewritten(path.read_text(encoding="utf-8"), section), encoding="utf-8")
+    path.write_text(rewritten(path.read_text(encoding="utf-8"), section, marks), encoding="utf-8")
     return path

@@ -20,7 +20,7 @@ from django.utils.safestring import SafeString, mark_safe
 from ledger.money import format_amount
 from procurement.web import charts, clock
 from procurement.web.once import new_token
-from procurement.web.parts import TONES, Series
+from procurement.web.parts import TONES, Level, Series
 
 register = template.Library()
 
@@ -207,6 +207,20 @@ def bar_chart(series: Sequence[Series], labels: Sequence[str], title: str) -> Sa
 def line_chart(points: Sequence[tuple[str, float]], title: str, tone: str = "accent") -> SafeString:
     """A line through (label, value) pairs, oldest first."""
     return charts.line_chart_svg(points, title=title, tone=tone)
+
+
+@register.simple_tag
+def step_chart(points: Sequence[tuple[datetime, float]], title: str) -> SafeString:
+    """Readings (when, value), oldest first, each standing until the next, with times to scale."""
+    return charts.step_chart_svg(points, title=title)
+
+
+@register.simple_tag
+def level_chart(
+    points: Sequence[tuple[datetime, float, str]], levels: Sequence[Level], mark: tuple[datetime, str], title: str
+) -> SafeString:
+    """Readings (when, value, words) between the levels they could stand at, with one moment marked."""
+    return charts.level_chart_svg(points, levels=levels, mark=mark, title=title)
 
 
 @register.simple_tag

@@ -1,4 +1,4 @@
-"""`manage.py bench`: how long the busy pages take, how often they ask the database, and how much they weigh."""
+"""`manage.py bench`: what pages, webhook intake, the engine of placing and an idle desk cost, and whether limits are kept."""
 
 from __future__ import annotations
 
@@ -6,11 +6,13 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from procurement.demo.bench.measuring import PageFailed
-from procurement.demo.bench.report import as_markdown, growing, write_page
+from procurement.demo.bench import engine, idle, limits, webhooks
+from procurement.demo.bench.limits import Plan
+from procurement.demo.bench.measuring import BenchFailed
+from procurement.demo.bench.report import ENGINE_MARKS, IDLE_MARKS, WEBHOOK_MARKS, as_markdown, growing, write_page
 from procurement.demo.bench.running import run
 
-SIZES, REQUESTS = [100, 10_000], 25
+SIZES, REQUESTS, MESSAGES, ORDERS, BACKLOG = [100, 10_000], 25, 1_000, 40, 500
 
 
 class Command(BaseCommand):
@@ -18,19 +20,32 @@ class Command(BaseCommand):
     requires_system_checks: list[str] = []
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--orders", type=int, nargs="+", default=SIZES, help="sizes to compare (default 100 10000)")
+        parser.add_argument("what", nargs="?", choices=("pages", "limits", *MEASURED), default="pages")
         parser.add_argument(
-            "--requests", type=int, default=REQUESTS, help=f"of each page at each size (default {REQUESTS})"
+            "--orders", type=int, nargs="+", help="sizes to compare (default 100 10000), or queue (500)"
         )
+        parser.add_argument(
+            "--requests",
+            type=int,
+            help=f"of each page at each size (default {REQUESTS}), messages ({MESSAGES}), orders ({ORDERS})",
+        )
+        parser.add_argument("--workers", type=int, default=16, help="limits: processes (default 16)")
+        parser.add_argument("--faster", type=float, default=3, help="limits: how much shorter a minute is (default 3)")
+        parser.add_argument("--hanging", action="store_true", help="limits: behind orders at a supplier that hangs")
         parser.add_argument("--write", action="store_true", help="put the findings into docs/performance.md")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        sizes, requests = options["orders"], options["requests"]
+        if options["what"] == "limits":
+            orders = (options["orders"] or [BACKLOG])[0]
+            return self.limits(Plan(orders, options["workers"], options["faster"], options["hanging"]))
+        if options["what"] != "pages":
+            return self.beside(options["what"], options["requests"], write=options["write"])
+        sizes, requests = options["orders"] or SIZES, REQUESTS if options["requests"] is None else options["requests"]
         if min(sizes) < 10 or requests < 1:
             raise CommandError("A size is at least 10 orders, with one request or more. Nothing was measured.")
         try:
             findings = run(sizes, requests, self.stdout.write, command=command_words(sizes, requests))
-        except PageFailed as failure:
+        except BenchFailed as failure:
             raise CommandError(f"{failure} The bench stopped; its scratch database is gone.") from None
         section = as_markdown(findings)
         self.stdout.write(f"\n{section}\n")
@@ -38,6 +53,40 @@ class Command(BaseCommand):
             self.stdout.write(f"Written to docs/{write_page(section).name}.")
         if grew := growing(findings):
             raise CommandError("Asks more often when there is more: " + "; ".join(grew) + ".")
+
+    def beside(self, what: str, requests: int | None, *, write: bool) -> None:
+        """What is measured beside something else in the same run, and has a section of its own."""
+        try:
+            section, marks = MEASURED[what](requests)
+        except BenchFailed as failure:
+            raise CommandError(f"{failure} The bench stopped; its scratch database is gone.") from None
+        self.stdout.write(f"\n{section}\n")
+        if write:
+            self.stdout.write(f"Written to docs/{write_page(section, marks).name}.")
+
+    def limits(self, plan: Plan) -> None:
+        """A backlog at one supplier account, by the sandbox's own count; exit 1 if it counted more than it allows."""
+        found = limits.measure(plan, self.stdout.write)
+        self.stdout.write(f"\n{limits.as_markdown(found)}\n")
+        if found.broken:
+            raise CommandError(" ".join(found.broken))
+
+
+def measured_webhooks(requests: int | None) -> tuple[str, tuple[str, str]]:
+    count = requests or MESSAGES
+    return webhooks.as_markdown(webhooks.measure_intake(count), count), WEBHOOK_MARKS
+
+
+def measured_engine(requests: int | None) -> tuple[str, tuple[str, str]]:
+    count = requests or ORDERS
+    return engine.as_markdown(engine.measure_engine(count), count), ENGINE_MARKS
+
+
+def measured_idle(requests: int | None) -> tuple[str, tuple[str, str]]:
+    return idle.as_markdown(idle.measure_idle()), IDLE_MARKS
+
+
+MEASURED = {"webhooks": measured_webhooks, "engine": measured_engine, "idle": measured_idle}
 
 
 def command_words(sizes: list[int], requests: int) -> str:
