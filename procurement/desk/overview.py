@@ -55,7 +55,7 @@ def plural(count: int, one: str, many: str = "") -> str:
 
 
 def unconfirmed_orders(user: User) -> Iterable[Need]:
-    """All of them in one line, however many: their page has each with its evidence."""
+    """All of them in one line, however many: their page has each with its evidence (R28)."""
     if not may(user, P.ORDER_APPROVE, P.CASE_WORK, P.RECONCILIATION_RUN):
         return
     count = Order.objects.filter(state__in=UNCONFIRMED).exclude(requested_by=user).count()
@@ -111,7 +111,7 @@ def claims_due(user: User) -> Iterable[Need]:
 
 
 def short_orders(user: User) -> Iterable[Need]:
-    if not may(user, P.CASE_WORK, P.ORDER_CREATE):
+    if not may(user, P.CASE_WORK, P.ORDER_CREATE, P.RECONCILIATION_RUN):
         return
     count = Order.objects.filter(state="partial").count()
     if count:
