@@ -13,6 +13,7 @@
 | COUNTERSIGN_WORK_PER_ACCOUNT | pieces of work that may call one supplier account at a time; fewer than all threads together | 4 |
 | COUNTERSIGN_WORK_LEASE | seconds a worker may hold a piece of work before another takes it | 90 |
 | COUNTERSIGN_KEEP_READINGS_DAYS | days that every reading of balances and lists is kept; then one balance of each hour | 90 |
+| COUNTERSIGN_FACTOR | `1`: nobody gets further without a second factor; always so in `live` | 0 |
 | COUNTERSIGN_METRICS_TOKEN | who may read /metrics from another computer: the bearer of this | this computer only |
 | COUNTERSIGN_DEBUG | `1` switches Django's debug pages on; refused in `live` | 0 |
 | COUNTERSIGN_HOSTS | comma-separated host names served | localhost,127.0.0.1 |
@@ -154,6 +155,7 @@ MIDDLEWARE = [
     "procurement.web.middleware.PlainTextMiddleware",
     "procurement.web.middleware.ResumeMiddleware",
     "django.contrib.auth.middleware.LoginRequiredMiddleware",
+    "procurement.staff.middleware.FactorMiddleware",
     "procurement.web.middleware.DomainErrorMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
@@ -192,6 +194,8 @@ PASSWORD_HASHERS = [
     "django.contrib.auth.hashers.ScryptPasswordHasher",
     "django.contrib.auth.hashers.PBKDF2PasswordHasher",
 ]
+# Without one, a sandbox lets a password stand for the second factor; a live installation never does.
+FACTOR_REQUIRED = ENVIRONMENT == "live" or env_bool("COUNTERSIGN_FACTOR")
 LOGIN_URL = "login"
 LOGIN_REDIRECT_URL = "overview"
 LOGOUT_REDIRECT_URL = "login"

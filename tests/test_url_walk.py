@@ -20,7 +20,7 @@ __all__ = ["sandbox_server", "shop"]
 
 # Reachable without signing in, each on purpose: signing in itself, suppliers' messages, the look of the pages, and what a
 # load balancer and Prometheus ask.
-OPEN_TO_ALL = {"login", "suppliers:hook", "preferences", "gallery", "livez", "readyz", "metrics"}
+OPEN_TO_ALL = {"login", "login_code", "suppliers:hook", "preferences", "gallery", "livez", "readyz", "metrics"}
 
 
 def addresses(resolver: URLResolver | None = None, prefix: str = "") -> Iterator[tuple[str, tuple[str, ...]]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from functools import cached_property
 from typing import Any, ClassVar
 
@@ -11,6 +12,7 @@ from django.utils import timezone
 
 from procurement.staff.permissions import Permission
 from procurement.staff.roles import ROLES
+from procurement.vault import Context
 
 
 class UserManager(BaseUserManager["User"]):
@@ -67,3 +69,62 @@ class RoleGrant(models.Model):
 
     def __str__(self) -> str:
         return f"{self.user}: {ROLES[self.role].label}"
+
+
+class Factor(models.Model):
+    """Somebody's authenticator app: its seed, sealed. It counts from the moment a code of it was given, not before."""
+
+    # Made here, because the seed is sealed for its row before the row is written.
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="factors")
+    seed_sealed = models.BinaryField(max_length=200)
+    begun_at = models.DateTimeField(default=timezone.now)
+    confirmed_at = models.DateTimeField(null=True)
+    # The 30 seconds whose code was taken last; no code of them or before is taken again.
+    last_step = models.BigIntegerField(default=0)
+
+    class Meta:
+        constraints = [
+            # Two that count would let a stranger's app stay beside the person's own.
+            models.UniqueConstraint(
+                fields=["user"], condition=models.Q(confirmed_at__isnull=False), name="one_factor_for_a_person"
+            ),
+            models.UniqueConstraint(
+                fields=["user"], condition=models.Q(confirmed_at__isnull=True), name="one_factor_being_set_up"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"authenticator app of {self.user}"
+
+    def context(self) -> Context:
+        return Context(table="staff_factor", column="seed_sealed", row=str(self.pk))
+
+
+class RecoveryCode(models.Model):
+    """One of the codes on paper that stand in for a lost phone, each once. Only its hash is kept."""
+
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="recovery_codes")
+    digest = models.BinaryField(max_length=32)
+    made_at = models.DateTimeField(default=timezone.now)
+    used_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["user", "digest"], name="one_recovery_code_of_a_kind")]
+
+    def __str__(self) -> str:
+        return f"recovery code of {self.user}"
+
+
+class Misses(models.Model):
+    """Wrong guesses in a row at one thing, under the hash of its name: what is guessed at may be a mistyped password."""
+
+    key = models.CharField(max_length=64, primary_key=True)
+    count = models.PositiveIntegerField(default=0)
+    last_at = models.DateTimeField(default=timezone.now, db_index=True)
+
+    class Meta:
+        verbose_name_plural = "misses"
+
+    def __str__(self) -> str:
+        return f"{self.count} misses"

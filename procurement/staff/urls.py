@@ -4,14 +4,22 @@ from __future__ import annotations
 
 from django.urls import include, path
 
-from procurement.staff import views
+from procurement.staff import own_views, views
 
 own = (
-    [path("settings/", views.own_settings, name="settings"), path("settings/people/", views.people, name="people")],
+    [
+        path("settings/", views.own_settings, name="settings"),
+        path("settings/people/", views.people, name="people"),
+        path("me/factor/", own_views.factor_page, name="factor"),
+        path("me/factor/begin/", own_views.factor_begin, name="factor_begin"),
+        path("me/factor/recovery-codes/", own_views.recovery_codes, name="recovery_codes"),
+        path("me/confirm/", own_views.step_up, name="step_up"),
+    ],
     "staff",
 )
 urlpatterns = [
     path("sign-in/", views.SignIn.as_view(), name="login"),
+    path("sign-in/code/", views.sign_in_code, name="login_code"),
     path("sign-out/", views.sign_out, name="logout"),
     path("", include(own)),
 ]

@@ -4,20 +4,24 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.conf import settings
 from django.contrib.auth import logout, views
+from django.contrib.auth.decorators import login_not_required
 from django.contrib.auth.forms import AuthenticationForm
-from django.http import HttpResponse
-from django.shortcuts import redirect, render
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render, resolve_url
 from django.utils.decorators import method_decorator
-from django.views.decorators.http import require_GET, require_POST
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from procurement.audit.services import record
+from procurement.staff import signing_in
 from procurement.staff.access import for_everyone
 from procurement.staff.demo import logins_to_show
+from procurement.staff.factor import factor_of
+from procurement.staff.forms import ProofForm, proved
 from procurement.staff.models import User
 from procurement.staff.permissions import Permission
 from procurement.staff.roles import ROLES
-from procurement.web.http import Request, never_keep
+from procurement.web.http import Request, never_keep, safe_next, with_query
 
 
 @method_decorator(never_keep, name="dispatch")
@@ -31,14 +35,34 @@ class SignIn(views.LoginView):
         return {**super().get_context_data(**kwargs), "demo_logins": logins_to_show()}
 
     def form_valid(self, form: AuthenticationForm) -> HttpResponse:
-        response = super().form_valid(form)
-        user = form.get_user()
-        if isinstance(user, User):
-            record("user.signed_in", by=user, subject=user)
-        return response
+        """Signed in at once, or on to the second factor of those who have one."""
+        user, to = form.get_user(), self.get_success_url()
+        assert isinstance(user, User)
+        if signing_in.password_was_right(self.request, user):
+            return redirect(to)
+        return redirect(with_query(resolve_url("login_code"), next=to))
 
     def form_invalid(self, form: AuthenticationForm) -> HttpResponse:
         return self.render_to_response(self.get_context_data(form=form), status=422)
+
+
+@login_not_required
+@for_everyone
+@never_keep
+@require_http_methods(["GET", "POST"])
+def sign_in_code(request: HttpRequest) -> HttpResponse:
+    """The second half of signing in: a code of the app, or a recovery code."""
+    user = signing_in.half_signed_in(request)
+    if user is None:
+        return redirect("login")
+    asked = request.POST if request.method == "POST" else request.GET
+    to = safe_next(request, asked.get("next", ""), settings.LOGIN_REDIRECT_URL)
+    form, status = ProofForm(request.POST or None), 200
+    if request.method == "POST":
+        _, status = proved(form, lambda code: signing_in.give_factor(request, user, code))
+        if status == 200:
+            return redirect(to)
+    return render(request, "registration/login_code.html", {"form": form, "next": to}, status=status)
 
 
 @for_everyone
@@ -56,7 +80,8 @@ def sign_out(request: Request) -> HttpResponse:
 def own_settings(request: Request) -> HttpResponse:
     """Who I am here, what I may do, and how my screens look."""
     roles = [ROLES[name] for name in request.user.role_names]
-    return render(request, "staff/settings.html", {"roles": roles, "permissions": sorted(request.user.permissions)})
+    context = {"roles": roles, "permissions": sorted(request.user.permissions), "factor": factor_of(request.user)}
+    return render(request, "staff/settings.html", context)
 
 
 @for_everyone

@@ -1,4 +1,4 @@
-"""A form sent after the session ended: its fields wait in the anonymous session until the person signs in again."""
+"""A form sent after the session ended, or before the second factor was given: its fields wait in the session meanwhile."""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ class KeptForm:
     fields: list[tuple[str, str]]
     had_files: bool
     kept_at: float
+    signed_in: bool = False
 
     @property
     def shown(self) -> list[tuple[str, str]]:
@@ -38,7 +39,7 @@ def keep(request: HttpRequest, view: Callable[..., Any]) -> bool:
     fields = [(name, value) for name, values in request.POST.lists() if name not in _NEVER for value in values if value]
     if not fields or any("password" in name for name, _ in fields):
         return False
-    form = KeptForm(request.get_full_path(), fields, bool(request.FILES), time.time())
+    form = KeptForm(request.get_full_path(), fields, bool(request.FILES), time.time(), request.user.is_authenticated)
     request.session[SESSION_KEY] = asdict(form)
     return True
 
@@ -48,7 +49,7 @@ def kept(request: HttpRequest) -> KeptForm | None:
     data = request.session.get(SESSION_KEY)
     if not data or time.time() - data["kept_at"] > MAX_AGE_SECONDS:
         return None
-    return KeptForm(data["path"], [(name, value) for name, value in data["fields"]], data["had_files"], data["kept_at"])
+    return KeptForm(**{**data, "fields": [(name, value) for name, value in data["fields"]]})
 
 
 def discard(request: HttpRequest) -> None:

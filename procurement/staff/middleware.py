@@ -1,0 +1,42 @@
+"""Where a second factor is demanded, nobody gets anywhere but to where it is set up or given."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import resolve_url
+
+from procurement.staff.factor import has_factor
+from procurement.staff.models import User
+from procurement.staff.stepping_up import ask, gave_factor
+from procurement.web.http import current_path, see_other
+
+# Pages a person needs before their factor counts, by name.
+BEFORE = frozenset(
+    {"staff:factor", "staff:factor_begin", "staff:step_up", "login", "login_code", "logout", "stay", "preferences"}
+)
+
+
+class FactorMiddleware:
+    """Sends somebody who gave no second factor in this session to set one up, or to give it."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        return self.get_response(request)
+
+    def process_view(
+        self, request: HttpRequest, view: Callable[..., Any], args: object, kwargs: object
+    ) -> HttpResponse | None:
+        if not settings.FACTOR_REQUIRED or not getattr(view, "login_required", True):
+            return None
+        match, user = request.resolver_match, request.user
+        if (match and match.view_name in BEFORE) or not isinstance(user, User) or gave_factor(request):
+            return None
+        if has_factor(user):
+            return ask(request, current_path(request) if request.method == "GET" else "/")
+        return see_other(request, resolve_url("staff:factor"))
