@@ -1,3 +1,5 @@
+from importlib import import_module
+
 from django.apps import AppConfig
 from django.core.checks import register
 
@@ -9,4 +11,6 @@ class ClaimsConfig(AppConfig):
     label = "claims"
 
     def ready(self) -> None:
+        """Messages are checked at the start; orders learn that a case is a ground for a reveal."""
         register(check_messages)
+        import_module("procurement.claims.grounds")

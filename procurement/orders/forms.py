@@ -9,6 +9,8 @@ from django import forms
 from procurement.catalog.models import Mapping
 from procurement.errors import Refused
 from procurement.orders import policies
+from procurement.orders.custody import WHYS
+from procurement.orders.grounds import Ground
 from procurement.orders.queries import orderable_mappings
 from procurement.suppliers.models import SupplierAccount
 
@@ -117,3 +119,23 @@ class ReasonForm(forms.Form):
     """A reason people will read later."""
 
     reason = forms.CharField(label="Reason", max_length=500, widget=forms.Textarea(attrs={"rows": 2}))
+
+
+class RevealForm(forms.Form):
+    """For what and why a code is to be seen. The service judges it, and says what is missing."""
+
+    ground = forms.ChoiceField(label="For", required=False)
+    why = forms.ChoiceField(label="Because", required=False, choices=WHYS)
+    reason = forms.CharField(
+        label="Reason",
+        max_length=500,
+        required=False,
+        widget=forms.Textarea(attrs={"rows": 2, "autocomplete": "off"}),
+        help_text="10 to 500 characters. It is kept for good, with your name.",
+    )
+
+    def __init__(self, *args: Any, grounds: list[Ground], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        ground = self.fields["ground"]
+        assert isinstance(ground, forms.ChoiceField)
+        ground.choices = [(one.ref, one.words) for one in grounds]

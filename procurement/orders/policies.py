@@ -11,10 +11,12 @@ from django.utils import timezone
 from procurement.catalog.models import Mapping, Product
 from procurement.catalog.policies import differences
 from procurement.errors import NotAllowed, Refused, StaleState
+from procurement.orders.custody import WHYS
 from procurement.orders.models import Code, Order
 from procurement.staff.access import check_can
 from procurement.staff.models import User
 from procurement.staff.permissions import Permission
+from procurement.suppliers.clients.redaction import mask_code_like
 from procurement.suppliers.models import SupplierAccount
 
 MAX_QUANTITY = 1_000
@@ -97,15 +99,27 @@ def check_can_cancel(user: User, order: Order) -> None:
         raise Refused(f"This order is “{order.status.label}” and can't be cancelled any more. Nothing was changed.")
 
 
-def check_reveal_reason(reason: str) -> str:
-    """10 to 500 characters that say why; returned trimmed."""
-    reason = " ".join(reason.split())
-    if not 10 <= len(reason) <= 500:
+def clean_words(text: str) -> str:
+    """A reason in one line, with every code-like run masked: no pasted code may stay in the records (R62)."""
+    return mask_code_like(" ".join(text.split()))[:500]
+
+
+def check_reveal_reason(words: str, why: str) -> str:
+    """A reason of the list, and 10 to 500 characters that say more; returned trimmed, codes masked."""
+    if why not in dict(WHYS):
+        raise Refused("Choose why you need to see this code. It was not opened.")
+    if not 10 <= len(" ".join(words.split())) <= 500:
         raise Refused("Say in 10 to 500 characters why you need to see this code. It was not opened.")
-    return reason
+    return clean_words(words)
+
+
+def check_may_reveal(user: User) -> None:
+    """Only a few people see codes at all (N15)."""
+    check_can(user, Permission.CODE_REVEAL)
 
 
 def check_can_reveal(user: User, code: Code) -> None:
-    check_can(user, Permission.CODE_REVEAL)
+    """Whether this person may see this very code now."""
+    check_may_reveal(user)
     if code.order.account.environment != settings.ENVIRONMENT:
         raise Refused("This code belongs to the other environment. It was not opened.")

@@ -17,6 +17,7 @@ class Permission(StrEnum):
     CATALOG_VIEW = "catalog:view"
     CLAIM_FILE = "claim:file"
     CODE_REVEAL = "code:reveal"
+    CODE_REVEAL_BY_ORDER = "code:reveal_by_order"
     COST_VIEW = "cost:view"
     DEPOSIT_CONFIRM = "deposit:confirm"
     DEPOSIT_RECORD = "deposit:record"

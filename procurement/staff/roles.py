@@ -36,7 +36,6 @@ class Buyer(Role):
             P.ORDER_CREATE,
             P.CASE_VIEW,
             P.CLAIM_FILE,
-            P.CODE_REVEAL,
             P.CATALOG_VIEW,
             P.CATALOG_REFRESH,
         }
@@ -61,6 +60,7 @@ class Manager(Role):
         }
         | {
             P.CODE_REVEAL,
+            P.CODE_REVEAL_BY_ORDER,
             P.CATALOG_VIEW,
             P.CATALOG_REFRESH,
             P.MAPPING_VIEW,

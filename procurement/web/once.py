@@ -77,6 +77,8 @@ def _first_result(request: HttpRequest, token: uuid.UUID) -> HttpResponse:
     first = FormToken.objects.filter(token=token, user=request.user.pk or 0, path=request.path[:500]).first()
     if first and first.result_url:
         return see_other(request, first.result_url)
+    if first and first.finished:
+        raise StaleState("This was done once, and what it showed is not shown again. Go back and begin anew.")
     raise StaleState(
         "This form was already sent and is being handled. It was not sent a second time. "
         "Reload the page to see the result."

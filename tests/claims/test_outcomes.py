@@ -13,7 +13,7 @@ from procurement.claims.services.cases import note_message_copied
 from procurement.claims.services.outcomes import record_outcome
 from procurement.errors import DomainError, NotAllowed, Refused, StaleState
 from procurement.orders.models import Code
-from procurement.orders.services.revealing import reveal_code
+from procurement.orders.services.revealing import Ask, reveal_code
 from procurement.staff.models import User
 from procurement.suppliers.models import SupplierAccount
 from procurement.vault import Secret
@@ -101,7 +101,8 @@ def test_a_replacement_is_sealed_into_the_order_with_a_window_of_its_own(support
         "stored",
     )
     assert stored.available_at > claim.code.available_at
-    opened = reveal_code(by=support, code=stored, reason="Customer gets the replacement")
+    ask = Ask(f"case:{claim.case_id}", "Customer gets the replacement", why="customer")
+    opened = reveal_code(by=support, code=stored, ask=ask)
     assert opened.expose() == NEW_CODE.replace("-", "")
     assert Code.objects.get(pk=claim.code_id).state == "replaced"
 

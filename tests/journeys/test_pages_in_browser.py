@@ -9,11 +9,9 @@ from typing import Any
 import pytest
 from django.urls import reverse
 
-from procurement.audit.models import AuditEvent
-from procurement.orders.models import Code, Order
+from procurement.orders.models import Order
 from procurement.orders.services import drafting
 from procurement.staff.models import User
-from procurement.vault import Purpose, open_sealed
 from tests.browser import axe, expect, screenshot, sign_in
 from tests.conftest import make_person
 from tests.orders.conftest import Shop, run_until_settled
@@ -100,117 +98,6 @@ def test_every_page_is_accessible_and_fits_a_phone(
 def stored(shop: Shop, buyer: User) -> Order:
     """A delivered order with two codes."""
     return run_until_settled(drafting.submit_order(by=buyer, order=shop.order(buyer, "alpha", 2)))
-
-
-def plain(code: Code) -> str:
-    return open_sealed(code.sealed, purpose=Purpose.CODE, context=code.context()).expose()
-
-
-def shows(page: Any, secret: str) -> bool:
-    """Whether the code stands anywhere in the page: text, attributes, scripts' state."""
-    return secret in page.content().replace("-", "") or secret in page.locator("body").inner_text().replace("-", "")
-
-
-def reveal(page: Any, code: Code) -> Any:
-    """Open the dialog from the code's row, say why, reveal; the box with the code."""
-    page.locator(f"#code-{code.pk}").get_by_role("link", name="Reveal").click()
-    dialog = page.get_by_role("dialog")
-    dialog.get_by_label("Reason").fill("The customer says that it does not work")
-    dialog.get_by_role("button", name="Reveal").click()
-    box = dialog.locator("[data-secret]")
-    expect(box).to_be_visible()
-    return dialog
-
-
-@pytest.mark.requirement("R62", "R63")
-def test_a_code_is_shown_once_and_hides_by_itself(page: Any, live_server: Any, stored: Order, support: User) -> None:
-    code = stored.codes.select_related("order__account").order_by("position")[0]
-    secret = plain(code)
-    sign_in(page, live_server, support)
-    page.clock.install()
-    page.goto(live_server.url + reverse("orders:order_detail", args=[stored.pk]))
-    assert not shows(page, secret)
-
-    dialog = reveal(page, code)
-    assert shows(page, secret)
-    axe(page, "dialog")
-    assert "Hides in" in dialog.inner_text()
-    page.clock.run_for(31_000)
-
-    expect(dialog.locator("[data-secret]")).to_have_count(0)
-    assert not shows(page, secret)
-    assert AuditEvent.objects.filter(action="code.reveal_shown").count() == 1
-
-
-@pytest.mark.requirement("R62")
-def test_back_reload_and_leaving_show_no_code(page: Any, live_server: Any, stored: Order, support: User) -> None:
-    code = stored.codes.select_related("order__account").order_by("position")[0]
-    secret = plain(code)
-    sign_in(page, live_server, support)
-    page.goto(live_server.url + reverse("orders:order_detail", args=[stored.pk]))
-    reveal(page, code)
-
-    page.goto(live_server.url + reverse("overview"))
-    assert not shows(page, secret)
-    page.go_back()
-    expect(page.locator("h1")).to_be_visible()
-    assert not shows(page, secret)
-    page.reload()
-    assert not shows(page, secret)
-    kept = page.evaluate("JSON.stringify([{...sessionStorage}, {...localStorage}, document.cookie, history.state])")
-    assert secret not in kept.replace("-", "")
-
-
-@pytest.mark.requirement("R62")
-def test_hide_takes_the_code_off_the_page(page: Any, live_server: Any, stored: Order, support: User) -> None:
-    code = stored.codes.select_related("order__account").order_by("position")[0]
-    sign_in(page, live_server, support)
-    page.goto(live_server.url + reverse("orders:order_detail", args=[stored.pk]))
-    dialog = reveal(page, code)
-
-    dialog.locator("[data-hide]").click()
-
-    expect(dialog.locator("[data-secret]")).to_have_count(0)
-    assert not shows(page, plain(code))
-
-
-def test_without_scripts_a_reason_leads_to_the_code_and_back_does_not(
-    new_page: Callable[..., Any], live_server: Any, stored: Order, support: User
-) -> None:
-    code = stored.codes.select_related("order__account").order_by("position")[0]
-    page = new_page(java_script_enabled=False)
-    sign_in(page, live_server, support)
-    page.goto(live_server.url + reverse("orders:order_detail", args=[stored.pk]))
-    page.locator(f"#code-{code.pk}").get_by_role("link", name="Reveal").click()
-    page.get_by_label("Reason").fill("The customer says that it does not work")
-    page.get_by_role("button", name="Reveal").click()
-    assert shows(page, plain(code))
-
-    page.get_by_role("link", name="Back to the order").click()
-
-    assert not shows(page, plain(code))
-
-
-@pytest.mark.requirement("R62")
-def test_a_code_is_copied_without_being_shown(
-    new_page: Callable[..., Any], live_server: Any, world: World, support: User
-) -> None:
-    case = world.objects["claims:case pk"]
-    code = Code.objects.select_related("order__account").get(cases__pk=case)
-    page = new_page(permissions=["clipboard-read", "clipboard-write"])
-    sign_in(page, live_server, support)
-    page.goto(live_server.url + reverse("claims:case_detail", args=[case]))
-    page.evaluate(
-        "window.seen = []; new MutationObserver(() => seen.push(document.body.innerText))"
-        ".observe(document.body, {subtree: true, childList: true, characterData: true})"
-    )
-
-    page.get_by_role("button", name="Copy without showing").first.click()
-    expect(page.locator("#status")).to_contain_text("Copied")
-    assert page.evaluate("navigator.clipboard.readText()").replace("-", "") == plain(code)
-    assert plain(code) not in "".join(page.evaluate("window.seen")).replace("-", "")
-    assert not shows(page, plain(code))
-    assert AuditEvent.objects.get(action="code.reveal_shown").facts["how"] == "copied"
 
 
 @pytest.mark.requirement("R35")

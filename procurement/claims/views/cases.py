@@ -161,6 +161,7 @@ def show_case(
     """The case page; a form that was refused is shown again with what was typed, as 422."""
     user, found = request.user, verdict_of(case)
     may_reveal = case.code is not None and may(user, Permission.CODE_REVEAL)
+    mine = case.owner_id == user.pk or may(user, Permission.CODE_REVEAL_BY_ORDER)
     claim = queries.latest_claim_of(case)
     letters = case_page.letters(case, found)
     context = {
@@ -179,8 +180,9 @@ def show_case(
         "entries": queries.timeline(case),
         "related": queries.related_cases(case),
         "trail": queries.seen_by(case.code) if case.code else [],
-        "reveals_left": reveals_left(user) if may_reveal else None,
-        "may_reveal": may_reveal,
+        "reveals_left": reveals_left(user).now if may_reveal else None,
+        "may_reveal": may_reveal and case.is_open and mine,
+        "reveal_ground": f"case:{case.pk}",
         "reveal_reason": f"Case {case}: the customer reports a fault",
         "replace_purpose": f"Replacement at our cost for {case}",
         "asks_region": case.code is not None and needs_account_region(facts_of(case)),
