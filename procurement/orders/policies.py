@@ -12,7 +12,7 @@ from procurement.catalog.models import Mapping, Product
 from procurement.catalog.policies import differences
 from procurement.errors import NotAllowed, Refused, StaleState
 from procurement.orders.models import Code, Order
-from procurement.staff.access import check_can
+from procurement.staff.access import check_can, check_settled
 from procurement.staff.models import User
 from procurement.staff.permissions import Permission
 from procurement.suppliers.models import SupplierAccount
@@ -107,5 +107,6 @@ def check_reveal_reason(reason: str) -> str:
 
 def check_can_reveal(user: User, code: Code) -> None:
     check_can(user, Permission.CODE_REVEAL)
+    check_settled(user, Permission.CODE_REVEAL)
     if code.order.account.environment != settings.ENVIRONMENT:
         raise Refused("This code belongs to the other environment. It was not opened.")
