@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
 from procurement.staff.models import RoleGrant, User
+from procurement.staff.permissions import Permission
+from procurement.staff.roles import ROLES, Role
 from procurement.suppliers import throttle
 from tests.emptying import quick_emptying
 
@@ -41,16 +44,33 @@ def no_flood_before() -> None:
     throttle.forget()
 
 
+# Long ago for every test, also for those that set the clock back.
+SETTLED = datetime(2000, 1, 1, tzinfo=UTC)
+
+
 def make_person(name: str, *roles: str) -> User:
+    """Somebody whose roles are settled."""
     person = User.objects.create(username=name, display_name=name.replace("_", " ").title(), password="!")
     for role in roles:
-        RoleGrant.objects.create(user=person, role=role)
+        RoleGrant.objects.create(user=person, role=role, granted_at=SETTLED, settled_at=SETTLED)
     return person
 
 
 @pytest.fixture
 def person(db: None) -> Callable[..., User]:
     return make_person
+
+
+@pytest.fixture
+def all_roles(transactional_db: None, monkeypatch: pytest.MonkeyPatch) -> User:
+    """Somebody who sees everything and asked for nothing, as no person may: by a role of the tests' own."""
+
+    class Everyone(Role):
+        name, label, description = "everyone", "Everyone", "Does what anybody may."
+        permissions = frozenset(Permission)
+
+    monkeypatch.setitem(ROLES, "everyone", Everyone)
+    return make_person("ann_everyone", "everyone")
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from procurement.catalog.policies import differences
 from procurement.errors import NotAllowed, Refused, StaleState
 from procurement.orders.custody import WHYS
 from procurement.orders.models import Code, Order
-from procurement.staff.access import check_can
+from procurement.staff.access import check_can, check_settled
 from procurement.staff.models import User
 from procurement.staff.permissions import Permission
 from procurement.suppliers.clients.redaction import mask_code_like
@@ -121,5 +121,6 @@ def check_may_reveal(user: User) -> None:
 def check_can_reveal(user: User, code: Code) -> None:
     """Whether this person may see this very code now."""
     check_may_reveal(user)
+    check_settled(user, Permission.CODE_REVEAL)
     if code.order.account.environment != settings.ENVIRONMENT:
         raise Refused("This code belongs to the other environment. It was not opened.")

@@ -7,9 +7,10 @@ from functools import wraps
 from typing import Any, TypeVar
 
 from django.http import HttpRequest, HttpResponseBase
+from django.utils import timezone
 
 from procurement.errors import NotAllowed
-from procurement.staff.models import User
+from procurement.staff.models import RoleGrant, User
 from procurement.staff.permissions import Permission
 from procurement.staff.roles import roles_with
 
@@ -24,7 +25,8 @@ def may(user: Any, *permissions: Permission) -> bool:
 def people_with(permission: Permission, *, but: User | None = None) -> list[User]:
     """Active people who hold `permission`, for "ask: names"."""
     names = [role.name for role in roles_with(permission)]
-    people = User.objects.filter(is_active=True, grants__role__in=names).distinct().order_by("display_name")
+    standing = RoleGrant.objects.filter(role__in=names, revoked_at__isnull=True)
+    people = User.objects.filter(is_active=True, pk__in=standing.values("user")).order_by("display_name")
     return [person for person in people[:10] if person != but]
 
 
@@ -36,6 +38,16 @@ def check_can(user: Any, *permissions: Permission) -> None:
     names = ", ".join(str(person) for person in people_with(permissions[0]))
     ask = f" Ask: {names}." if names else ""
     raise NotAllowed(f"This is for: {roles}. Nothing was changed.{ask}")
+
+
+def check_settled(user: User, permission: Permission) -> None:
+    """Raise NotAllowed until a role of theirs with `permission` is 24 hours old; the sentence says when it will be."""
+    settled_at = user.settled_at(permission)
+    if settled_at is None or settled_at > timezone.now():
+        until = f" It may from {settled_at:%d %b %H:%M} UTC on." if settled_at else ""
+        raise NotAllowed(
+            f"Your role is younger than 24 hours and neither approves nor reveals yet.{until} Nothing was changed."
+        )
 
 
 def requires(*permissions: Permission) -> Callable[[View], View]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from django.conf import settings
 from django.contrib.auth.hashers import make_password
@@ -11,6 +12,9 @@ from procurement.staff.models import RoleGrant, User
 from procurement.staff.roles import ROLES
 
 PASSWORD = "countersign-demo"  # noqa: S105 - printed on the sign-in page of a sandbox on purpose
+
+# Before the demo's history begins: its roles are settled from its first day.
+SINCE = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True)
@@ -52,8 +56,13 @@ def create_people() -> dict[str, User]:
     for login in LOGINS:
         user = User.objects.filter(username=login.username).first()
         if user is None:
-            user = User.objects.create(username=login.username, password=password, display_name=login.name)
-            RoleGrant.objects.create(user=user, role=login.role_name)
+            user = User.objects.create(
+                username=login.username,
+                password=password,
+                display_name=login.name,
+                email=f"{login.username}@cards.example",
+            )
+            RoleGrant.objects.create(user=user, role=login.role_name, granted_at=SINCE, settled_at=SINCE)
         people[login.username] = user
     return people
 

@@ -3,16 +3,27 @@
 from __future__ import annotations
 
 import uuid
+from datetime import datetime, timedelta
 from functools import cached_property
 from typing import Any, ClassVar
 
 from django.contrib.auth.models import AbstractBaseUser, BaseUserManager
 from django.db import models
+from django.db.models import F, Q
+from django.db.models.functions import Lower
 from django.utils import timezone
 
 from procurement.staff.permissions import Permission
-from procurement.staff.roles import ROLES
+from procurement.staff.roles import EXCLUSIVE, ROLES
 from procurement.vault import Context
+
+# A role younger than this neither approves nor reveals: time for the others to see that it was given.
+SETTLES_AFTER = timedelta(hours=24)
+
+
+def when_settled() -> datetime:
+    """When a role given now may approve and reveal."""
+    return timezone.now() + SETTLES_AFTER
 
 
 class UserManager(BaseUserManager["User"]):
@@ -28,6 +39,8 @@ class User(AbstractBaseUser):
 
     username = models.CharField(max_length=150, unique=True)
     display_name = models.CharField(max_length=100)
+    # One address for each person, so that nobody has two accounts that agree with each other.
+    email = models.EmailField(blank=True)
     is_active = models.BooleanField(default=True)
     created_at = models.DateTimeField(default=timezone.now)
 
@@ -35,13 +48,23 @@ class User(AbstractBaseUser):
     USERNAME_FIELD = "username"
     REQUIRED_FIELDS: ClassVar[list[str]] = ["display_name"]
 
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(Lower("email"), condition=~Q(email=""), name="one_account_for_each_address")
+        ]
+
     def __str__(self) -> str:
         return self.display_name or self.username
 
     @cached_property
+    def standing_grants(self) -> list[RoleGrant]:
+        """The grants that were not revoked, read once for each request."""
+        return [grant for grant in self.grants.all() if grant.revoked_at is None]
+
+    @cached_property
     def role_names(self) -> tuple[str, ...]:
-        """The names of the roles held, read once for each request."""
-        held = set(self.grants.values_list("role", flat=True))
+        """The names of the roles held."""
+        held = {grant.role for grant in self.standing_grants}
         return tuple(name for name in ROLES if name in held)
 
     @cached_property
@@ -55,17 +78,44 @@ class User(AbstractBaseUser):
     def can(self, permission: Permission) -> bool:
         return self.is_active and permission in self.permissions
 
+    def settled_at(self, permission: Permission) -> datetime | None:
+        """From when on a role of theirs with `permission` is settled, the earliest of several; None without one."""
+        given = [grant.settled_at for grant in self.standing_grants if permission in ROLES[grant.role].permissions]
+        return min(given, default=None)
+
 
 class RoleGrant(models.Model):
-    """One role held by one person, with who granted it and when."""
+    """One role held by one person: who gave it and when, from when it is settled, and who took it away.
+
+    A grant is never deleted and never comes back; the role is given anew, and settles anew.
+    """
 
     user = models.ForeignKey(User, on_delete=models.PROTECT, related_name="grants")
     role = models.CharField(max_length=20, choices=[(role.name, role.label) for role in ROLES.values()])
     granted_at = models.DateTimeField(default=timezone.now)
     granted_by = models.ForeignKey(User, on_delete=models.PROTECT, null=True, related_name="+")
+    settled_at = models.DateTimeField(default=when_settled)
+    revoked_at = models.DateTimeField(null=True)
+    revoked_by = models.ForeignKey(User, on_delete=models.PROTECT, null=True, related_name="+")
 
     class Meta:
-        constraints = [models.UniqueConstraint(fields=["user", "role"], name="one_grant_for_each_role")]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["user", "role"], condition=Q(revoked_at__isnull=True), name="one_standing_grant_for_each_role"
+            ),
+            # No path gives two roles to one person that must be two people.
+            *(
+                models.UniqueConstraint(
+                    fields=["user"],
+                    condition=Q(role__in=group, revoked_at__isnull=True),
+                    name=f"one_role_of_{'_'.join(group)}",
+                )
+                for group in EXCLUSIVE
+            ),
+            models.CheckConstraint(
+                condition=Q(granted_by__isnull=True) | ~Q(granted_by=F("user")), name="nobody_gives_themselves_a_role"
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"{self.user}: {ROLES[self.role].label}"

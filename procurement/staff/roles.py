@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from procurement.staff.permissions import Permission as P
 
 
 class Role:
-    """One job at the desk. A person may hold several; nobody approves their own request whatever they hold."""
+    """One job at the desk. A person may hold several that do not exclude each other (`EXCLUSIVE`); nobody approves their
+    own request whatever they hold."""
 
     name: str
     label: str
@@ -134,6 +137,19 @@ class Auditor(Role):
 
 
 ROLES: dict[str, type[Role]] = {role.name: role for role in (Support, Buyer, Manager, Finance, Admin, Auditor)}
+
+# Of each group a person holds one role at most; the database refuses a second one. Who buys does not approve, who files
+# claims does not book what they bring, and neither an administrator nor an auditor does anything else.
+EXCLUSIVE = (("admin", "auditor", "buyer", "manager"), ("admin", "auditor", "finance", "support"))
+
+
+def clashes(names: Collection[str]) -> str:
+    """Two roles of `names` that one person may not hold together, in words; empty if all go together."""
+    for group in EXCLUSIVE:
+        held = [ROLES[name].label for name in group if name in names]
+        if len(held) > 1:
+            return f"{held[0]} and {held[1]}"
+    return ""
 
 
 def roles_with(permission: P) -> list[type[Role]]:

@@ -89,7 +89,7 @@ def own_settings(request: Request) -> HttpResponse:
 def people(request: Request) -> HttpResponse:
     """Who holds which role, so that everyone knows whom to ask."""
     rows = User.objects.filter(is_active=True).prefetch_related("grants").order_by("display_name")
-    team = [(person, [ROLES[grant.role] for grant in person.grants.all()]) for person in rows]
+    team = [(person, [ROLES[name] for name in person.role_names]) for person in rows]
     return render(
         request, "staff/people.html", {"team": team, "roles": ROLES.values(), "all_permissions": list(Permission)}
     )

@@ -309,8 +309,8 @@ PARAMETERS += [
 
 
 @pytest.mark.parametrize("name", LISTS)
-def test_no_address_breaks_a_list(shop: Shop, person: Any, name: str) -> None:
-    desk = Desk(person("all_roles", "buyer", "manager", "support", "finance", "admin"))
+def test_no_address_breaks_a_list(shop: Shop, all_roles: User, name: str) -> None:
+    desk = Desk(all_roles)
     shop.order(desk.user)
     asked = [dict.fromkeys(PARAMETERS, value) for value in RUBBISH]
     asked += [{parameter: "\x00"} for parameter in PARAMETERS]

@@ -34,18 +34,12 @@ NO_PAGES = re.compile(
     r"|onboarding:probe_products)$"
 )
 GROUPS = {
-    "orders": ("approvals", "orders", "", "staff"),
+    "orders": ("approvals", "orders", "", "staff", "people"),
     "cases": ("claims",),
     "catalogue": ("catalog", "audit"),
     "money": ("bookkeeping", "reconciliation"),
     "system": ("suppliers", "terms", "onboarding"),
 }
-
-
-@pytest.fixture
-def all_roles(transactional_db: None) -> User:
-    """Somebody who sees everything and asked for nothing."""
-    return make_person("ann_everyone", "buyer", "manager", "support", "finance", "admin", "auditor")
 
 
 @pytest.fixture

@@ -83,7 +83,7 @@ def test_a_supplier_order_of_another_size_or_another_order_of_ours_is_refused(
 def test_nobody_confirms_their_own_proposal_or_judges_their_own_order(
     lost: Order, buyer: User, support: User, person: Callable[..., User]
 ) -> None:
-    both = person("bo_both", "support", "finance")
+    both = person("bo_both", "manager", "finance")
     propose_outcome(by=both, order=lost, verdict="not_placed", remote_id="", reason=WHY, acknowledged=True)
 
     with pytest.raises(NotAllowed, match="another person"):

@@ -269,7 +269,7 @@ def test_nobody_ends_it_alone_or_for_their_own_order(
     surprise: tuple[Order, UnclaimedOrder], buyer: User, support: User, person: Callable[..., User]
 ) -> None:
     order, row = surprise
-    both = person("bo_both", "support", "finance")
+    both = person("bo_both", "manager", "finance")
     buyer_too = order.requested_by
     assert buyer_too is not None
     propose_end(by=both, row=row, proposal="dismissed", reason=WHY)
@@ -287,7 +287,7 @@ def test_nobody_ends_it_alone_or_for_their_own_order(
 def test_the_requester_says_nothing_of_it_whatever_their_roles(
     shop: Shop, submitted: Submitted, support: User, finance: User, person: Callable[..., User], elsewhere: str
 ) -> None:
-    all_roles = person("ada_all", "buyer", "support", "finance")
+    all_roles = person("ada_all", "manager", "finance")
     row = seen(shop.accounts["psnb2b"], elsewhere)
     mine = Order.objects.create(**{**copy_of(submitted("alpha")), "requested_by": all_roles})
     UnclaimedOrder.objects.filter(pk=row.pk).update(second_of=mine)

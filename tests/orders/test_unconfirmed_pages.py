@@ -125,7 +125,7 @@ def test_the_list_takes_as_many_queries_for_many_as_for_one(
 def test_the_count_in_the_navigation_is_of_what_this_person_can_do_next(
     shop: Shop, lost: Order, buyer: User, support: User, finance: User, manager: User, person: Callable[..., User]
 ) -> None:
-    both = person("bo_both", "support", "finance")
+    both = person("bo_both", "manager", "finance")
     assert [nav_count(user) for user in (buyer, support, manager, finance, both)] == [0, 1, 1, 0, 1]
 
     propose_outcome(by=both, order=lost, verdict="not_placed", remote_id="", reason=WHY, acknowledged=True)
@@ -395,7 +395,7 @@ def test_one_proposes_another_confirms_and_the_page_keeps_the_story(
 def test_the_requester_is_told_who_can_and_nothing_they_send_counts(
     shop: Shop, support: User, finance: User, person: Callable[..., User]
 ) -> None:
-    asker = person("ria_requester", "buyer", "manager", "finance")
+    asker = person("ria_requester", "manager", "finance")
     lost = lose(shop, drafting.submit_order(by=asker, order=shop.order(asker, "psnb2b")), "psnb2b")
     desk, page = Desk(asker), sheet(asker, lost)
     assert (
@@ -421,7 +421,7 @@ def forged(order: Order, step: str) -> Form:
 
 
 def test_the_same_person_twice_confirms_nothing(shop: Shop, lost: Order, person: Callable[..., User]) -> None:
-    both = person("bo_both", "support", "finance")
+    both = person("bo_both", "manager", "finance")
     page = Desk(both).send(sheet(both, lost).form("/outcome/propose/"), **asked())
     assert "/outcome/confirm/" not in page.html
     assert "Nobody can confirm this now: an administrator must give somebody the role." in page.text
@@ -546,7 +546,7 @@ def test_two_people_adopt_what_became_ours(shop: Shop, lost: Order, support: Use
 def test_an_incident_is_not_ended_by_one_person_or_by_a_stale_page(
     shop: Shop, lost: Order, support: User, manager: User, finance: User, auditor: User, person: Callable[..., User]
 ) -> None:
-    row, both = unclaimed(shop, lost, region="TR"), person("bo_both", "support", "finance")
+    row, both = unclaimed(shop, lost, region="TR"), person("bo_both", "manager", "finance")
 
     def stands() -> bool:
         row.refresh_from_db()

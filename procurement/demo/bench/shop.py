@@ -13,6 +13,7 @@ from django.utils import timezone
 from procurement.approvals.models import ApprovalRule
 from procurement.catalog.models import CatalogReading, Mapping, PriceObservation, Product, Sku
 from procurement.catalog.regions import REGIONS
+from procurement.staff.demo import SINCE
 from procurement.staff.models import RoleGrant, User
 from procurement.suppliers.models import ALPHA, PSNB2B, SupplierAccount
 
@@ -36,8 +37,9 @@ class Shop:
 def open_shop(orders: int) -> Shop:
     """People, accounts, and as many cards as there are orders, within reason, each offered by both accounts."""
     people = {name: User.objects.create(username=f"bench_{name}", display_name=name.title()) for name in ROLES}
+    roles = {name: name.removeprefix("second_") for name in ROLES}
     RoleGrant.objects.bulk_create(
-        [RoleGrant(user=user, role=name.removeprefix("second_")) for name, user in people.items()]
+        [RoleGrant(user=user, role=roles[name], granted_at=SINCE, settled_at=SINCE) for name, user in people.items()]
     )
     ApprovalRule.objects.create(currency="USD", order_limit_minor=500_00, daily_limit_minor=6_000_00)
     accounts = [

@@ -13,7 +13,7 @@ from django.db import transaction
 
 from procurement.audit.services import record
 from procurement.staff.models import RoleGrant, User
-from procurement.staff.roles import ROLES
+from procurement.staff.roles import ROLES, clashes
 
 
 class Command(BaseCommand):
@@ -22,6 +22,7 @@ class Command(BaseCommand):
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("username")
         parser.add_argument("--name", required=True, help="as colleagues know them")
+        parser.add_argument("--email", default="", help="one account for each address")
         parser.add_argument(
             "--role", action="append", required=True, choices=sorted(ROLES), help="may be given several times"
         )
@@ -29,9 +30,14 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         if User.objects.filter(username=options["username"]).exists():
             raise CommandError(f"{options['username']} is there already. Nothing was changed.")
+        email = options["email"].strip().lower()
+        if email and User.objects.filter(email__iexact=email).exists():
+            raise CommandError(f"{email} has an account already. Nobody was added.")
+        if two := clashes(options["role"]):
+            raise CommandError(f"{two} exclude each other. Nobody was added.")
         password = self.ask_password()
         with transaction.atomic():
-            user = User.objects.create_user(options["username"], password, display_name=options["name"])
+            user = User.objects.create_user(options["username"], password, display_name=options["name"], email=email)
             for role in dict.fromkeys(options["role"]):
                 RoleGrant.objects.create(user=user, role=role)
                 record("user.role_granted", by=None, subject=user, person=str(user), role=ROLES[role].label)
