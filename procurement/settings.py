@@ -8,8 +8,11 @@
 | BROKER_URL | `amqp://...` or `redis://...`; unset = embedded file broker | |
 | COUNTERSIGN_QUEUE | name of the queue at the broker; two installations at one broker need two | countersign |
 | COUNTERSIGN_SECRET_KEY | Django's secret key; sessions only, never used for codes | made by the demo |
-| COUNTERSIGN_MASTER_KEY | base64 of the 32 bytes that wrap every sealing key | made by the demo |
+| COUNTERSIGN_MASTER_KEY | wraps every sealing key: base64 of 32 bytes, `file:/path` or `https://host:8200/transit/NAME` | the demo's |
 | COUNTERSIGN_MASTER_KEY_FILE | a file that holds it, readable by its owner alone | made by the demo |
+| COUNTERSIGN_MASTER_KEY_OTHER | a second master key that opens too, in one of the same three ways, until `rewrap_keys` has ended | |
+| COUNTERSIGN_TRANSIT_TOKEN | our token for the key service (HashiCorp Vault), if it is one | |
+| COUNTERSIGN_TRANSIT_TOKEN_FILE | a file that holds it and that not everybody may read | |
 | COUNTERSIGN_WORK_PER_ACCOUNT | pieces of work that may call one supplier account at a time; fewer than all threads together | 4 |
 | COUNTERSIGN_WORK_LEASE | seconds a worker may hold a piece of work before another takes it | 90 |
 | COUNTERSIGN_KEEP_READINGS_DAYS | days that every reading of balances and lists is kept; then one balance of each hour | 90 |
@@ -113,6 +116,9 @@ DEMO_KEY = DATA_DIR / "master.key"
 MASTER_KEY_FILE = env("COUNTERSIGN_MASTER_KEY_FILE") or (
     str(DEMO_KEY) if ENVIRONMENT == "sandbox" and not MASTER_KEY and DEMO_KEY.exists() else ""
 )
+MASTER_KEY_OTHER = env("COUNTERSIGN_MASTER_KEY_OTHER")
+TRANSIT_TOKEN = env("COUNTERSIGN_TRANSIT_TOKEN")
+TRANSIT_TOKEN_FILE = env("COUNTERSIGN_TRANSIT_TOKEN_FILE")
 
 INSTALLED_APPS = [
     "django.contrib.auth",

