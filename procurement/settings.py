@@ -140,9 +140,11 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     "procurement.web.middleware.RequestIdMiddleware",
-    "django.middleware.security.SecurityMiddleware",
-    "whitenoise.middleware.WhiteNoiseMiddleware",
     "procurement.web.middleware.SecurityHeadersMiddleware",
+    "django.middleware.security.SecurityMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "procurement.web.middleware.NeverStoredMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
@@ -153,7 +155,6 @@ MIDDLEWARE = [
     "procurement.web.middleware.ResumeMiddleware",
     "django.contrib.auth.middleware.LoginRequiredMiddleware",
     "procurement.web.middleware.DomainErrorMiddleware",
-    "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
 
 ROOT_URLCONF = "procurement.urls"
