@@ -157,6 +157,7 @@ def live_settings(folder: str) -> dict[str, str]:
         "COUNTERSIGN_MASTER_KEY": base64.b64encode(secrets.token_bytes(32)).decode(),
         "COUNTERSIGN_HOSTS": "countersign.example",
         "COUNTERSIGN_SITE_URL": "https://countersign.example",
+        "COUNTERSIGN_SUPPLIER_HOSTS": "psnb2b.com",
         "COUNTERSIGN_DEBUG": "0",
     }
 

@@ -21,6 +21,7 @@
 | COUNTERSIGN_METRICS_TOKEN | who may read /metrics from another computer: the bearer of this | this computer only |
 | COUNTERSIGN_DEBUG | `1` switches Django's debug pages on; refused in `live` | 0 |
 | COUNTERSIGN_HOSTS | comma-separated host names served | localhost,127.0.0.1 |
+| COUNTERSIGN_SUPPLIER_HOSTS | comma-separated host names at which live supplier accounts may be called | none |
 | COUNTERSIGN_SITE_URL | public address, used in webhook registrations | http://127.0.0.1:8200 |
 """
 
@@ -98,14 +99,11 @@ if ENVIRONMENT not in {"sandbox", "live"}:
     raise ImproperlyConfigured("COUNTERSIGN_ENV must be sandbox or live.")
 DATA_DIR = Path(env("COUNTERSIGN_DATA_DIR") or ROOT / "var")
 DEBUG = env_bool("COUNTERSIGN_DEBUG")
-SECRET_KEY = env("COUNTERSIGN_SECRET_KEY")
-if not SECRET_KEY:
-    if ENVIRONMENT == "live":
-        raise ImproperlyConfigured("COUNTERSIGN_SECRET_KEY is not set: a live installation does not start without it.")
-    SECRET_KEY = "sandbox-only-secret-key-never-used-in-a-live-installation"
-if DEBUG and ENVIRONMENT == "live":
-    raise ImproperlyConfigured("COUNTERSIGN_DEBUG is set: a live installation does not start with debug pages on.")
+SANDBOX_SECRET_KEY = "sandbox-only-secret-key-never-used-in-a-live-installation"
+# Whether a live installation may start with these is for procurement/web/deployment.py to say.
+SECRET_KEY = env("COUNTERSIGN_SECRET_KEY") or (SANDBOX_SECRET_KEY if ENVIRONMENT == "sandbox" else "")
 ALLOWED_HOSTS = env_list("COUNTERSIGN_HOSTS", "localhost,127.0.0.1")
+SUPPLIER_HOSTS = [host.lower() for host in env_list("COUNTERSIGN_SUPPLIER_HOSTS", "")]
 SITE_URL = env("COUNTERSIGN_SITE_URL", "http://127.0.0.1:8200").rstrip("/")
 HTTPS = SITE_URL.startswith("https://")
 CSRF_TRUSTED_ORIGINS = [SITE_URL]
@@ -150,9 +148,11 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     "procurement.web.middleware.RequestIdMiddleware",
-    "django.middleware.security.SecurityMiddleware",
-    "whitenoise.middleware.WhiteNoiseMiddleware",
     "procurement.web.middleware.SecurityHeadersMiddleware",
+    "django.middleware.security.SecurityMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "procurement.web.middleware.NeverStoredMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
@@ -164,7 +164,6 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.LoginRequiredMiddleware",
     "procurement.staff.middleware.FactorMiddleware",
     "procurement.web.middleware.DomainErrorMiddleware",
-    "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
 
 ROOT_URLCONF = "procurement.urls"

@@ -14,6 +14,7 @@ from procurement.demo.documents import named_views
 from procurement.staff.models import User
 from procurement.staff.roles import ROLES
 from tests.orders.conftest import Shop, sandbox_server, shop
+from tests.security.pages import complaints
 from tests.world import World, build_world
 
 __all__ = ["sandbox_server", "shop"]
@@ -71,6 +72,7 @@ def test_without_signing_in_every_address_leads_to_the_sign_in(world: World) -> 
             to_sign_in = answer.status_code == 302 and answer["Location"].startswith(reverse("login"))
             fine = answer.status_code < 500 if name in OPEN_TO_ALL else to_sign_in
             wrong += [] if fine else [f"{method} {name}: {answer.status_code}"]
+            wrong += [f"{method} {name}: {complaint}"] if (complaint := complaints(answer)) else []
     assert wrong == []
 
 
@@ -93,6 +95,8 @@ def test_a_role_gets_exactly_where_its_permissions_lead(world: World, person: Ca
 
 def complaint_about(answer: Any, allowed: bool, method: str) -> str:
     """What is wrong with an answer; empty if nothing."""
+    if complaints(answer):
+        return complaints(answer)
     if answer.status_code >= 500:
         return f"{answer.status_code} {getattr(answer, 'exc_info', ('',))[0]}"
     if allowed:

@@ -9,6 +9,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
+from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
@@ -22,6 +23,7 @@ from procurement.states import transition
 from procurement.suppliers.budget import check_limits
 from procurement.suppliers.clients import client_for
 from procurement.suppliers.clients.recording import note_answering
+from procurement.suppliers.clients.transport import is_listed
 from procurement.suppliers.clients.types import BalanceReading
 from procurement.suppliers.daily_caps import check_daily_caps
 from procurement.suppliers.key_window import check_key_window
@@ -40,12 +42,20 @@ NO_NEXT_KEY = {"next_key_sealed": b"", "next_key_last4": "", "next_key_set_at": 
 
 
 def check_address(base_url: str, environment: str) -> None:
-    """Refuse an address that could carry the key to a wrong place: live accounts speak https to a plain host name."""
+    """Refuse an address that could carry the key to a wrong place: live accounts speak https to a plain host name.
+
+    In a live installation it must be one that COUNTERSIGN_SUPPLIER_HOSTS lists.
+    """
     parts = urlsplit(base_url)
     plain = parts.hostname and not (parts.username or parts.password or parts.query or parts.fragment)
     if parts.scheme not in ({"https"} if environment == "live" else {"https", "http"}) or not plain:
         wanted = "https" if environment == "live" else "https or http"
         raise Refused(f"The address must begin with {wanted} and hold only a host and a path. Nothing was stored.")
+    if environment == "live" == settings.ENVIRONMENT and not is_listed(base_url):
+        raise Refused(
+            f"{parts.netloc} is no address that this installation may call. Nothing was stored. Whoever runs the "
+            "installation lists its host in COUNTERSIGN_SUPPLIER_HOSTS."
+        )
 
 
 def create_account(
@@ -57,7 +67,7 @@ def create_account(
     settlement_currency: str,
     base_url: str = "",
     environment: str = "sandbox",
-    settings: dict[str, Any] | None = None,
+    settings: dict[str, Any] | None = None,  # the account's own
     webhook_scheme: dict[str, Any] | None = None,
 ) -> SupplierAccount:
     """Connect an account at a supplier, without credentials yet; an empty address is the supplier's usual one (R105).

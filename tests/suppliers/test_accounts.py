@@ -72,6 +72,16 @@ def test_address_that_could_carry_the_key_elsewhere_is_refused(changes: dict[str
     assert not AuditEvent.objects.exists()
 
 
+@pytest.mark.parametrize("address", ["https://b.example/v1", "https://a.example:8443/v1", "https://127.0.0.1/v1"])
+def test_a_live_installation_takes_only_hosts_it_lists(address: str, admin: Any, settings: Any) -> None:
+    settings.ENVIRONMENT, settings.SUPPLIER_HOSTS = "live", ["a.example"]
+    with pytest.raises(Refused, match="COUNTERSIGN_SUPPLIER_HOSTS"):
+        connect(admin, base_url=address, environment="live")
+    assert not SupplierAccount.objects.exists()
+    assert not AuditEvent.objects.exists()
+    assert connect(admin, base_url="https://a.example/v1", environment="live").host == "a.example"
+
+
 def test_same_short_name_twice_is_refused(admin: Any) -> None:
     connect(admin)
     with pytest.raises(Refused, match="already"):

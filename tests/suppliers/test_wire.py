@@ -186,7 +186,7 @@ def test_illegal_key_is_a_configuration_error_and_is_not_quoted(
 def test_live_account_never_calls_into_our_own_network(
     address: str, settings: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    settings.ENVIRONMENT = "live"
+    settings.ENVIRONMENT, settings.SUPPLIER_HOSTS = "live", ["api.example"]
     monkeypatch.setattr(
         transport.socket,
         "getaddrinfo",
@@ -196,6 +196,50 @@ def test_live_account_never_calls_into_our_own_network(
     verdict = client_for(account).place_order(BODY)
     assert isinstance(verdict, NotPlaced)
     assert verdict.reason_code == "not_sent"
+
+
+@pytest.mark.requirement("R103")
+@pytest.mark.parametrize(
+    "address",
+    [
+        "https://other.example/v1",
+        "https://api.example.other.example/v1",
+        "https://api.example:8443/v1",
+        "http://api.example/v1",
+        "http://api.example:443/v1",
+    ],
+)
+def test_live_account_calls_only_the_hosts_that_the_installation_lists(
+    address: str, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.ENVIRONMENT, settings.SUPPLIER_HOSTS = "live", ["api.example"]
+    monkeypatch.setattr(transport.socket, "getaddrinfo", lambda *args, **kwargs: pytest.fail("it was looked up"))
+    account = make_account("psnb2b", environment="live", base_url="https://api.example/v1")
+    SupplierAccount.objects.update(base_url=address)  # as if it had been stored before the list was shortened
+    account.base_url = address
+    reply = http.send(account, Call("x", "GET", "/orders"), key=Secret("k" * 8), request_id=uuid.uuid4())
+    assert (reply.sent, reply.error) == (False, "ConnectError")
+
+
+def test_the_connection_goes_to_the_address_that_was_looked_at(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A name that resolves to something else a moment later gains nothing: it is resolved once."""
+    settings.ENVIRONMENT, settings.SUPPLIER_HOSTS = "live", ["api.example"]
+    looked_up: list[str] = []
+    reached: list[str] = []
+
+    def resolve(host: str, *args: Any, **kwargs: Any) -> list[Any]:
+        looked_up.append(host)
+        return [(2, 1, 6, "", ("8.8.8.8", 443))]
+
+    def connect(self: Any, host: str, *args: Any, **kwargs: Any) -> Any:
+        reached.append(host)
+        raise transport.httpcore.ConnectError
+
+    monkeypatch.setattr(transport.socket, "getaddrinfo", resolve)
+    monkeypatch.setattr(transport.httpcore.SyncBackend, "connect_tcp", connect)
+    account = make_account("psnb2b", environment="live", base_url="https://api.example/v1")
+    assert isinstance(client_for(account).place_order(BODY), NotPlaced)
+    assert (looked_up, reached) == (["api.example"], ["8.8.8.8"])
 
 
 def test_environment_proxies_are_not_used(

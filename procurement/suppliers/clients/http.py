@@ -80,7 +80,7 @@ def transport_for(account: SupplierAccount, deadline: Deadline) -> httpx.BaseTra
     """The real socket, or what `settings.SUPPLIER_TRANSPORT(account)` gives (tests point it at a mock)."""
     hook = getattr(settings, "SUPPLIER_TRANSPORT", None)
     given = hook(account) if hook else None
-    return given or OneCallTransport(only_public=not account.is_sandbox, deadline=deadline)
+    return given or OneCallTransport(only_listed=not account.is_sandbox, deadline=deadline)
 
 
 def _decoded(body: bytes, encoding: str) -> bytes:

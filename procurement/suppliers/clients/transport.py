@@ -1,4 +1,8 @@
-"""The socket under every supplier call: one fresh connection, one deadline for all of it, no proxy, no redirect."""
+"""The socket under every supplier call: one fresh connection, one deadline for all of it, no proxy, no redirect.
+
+A live account is called by https at the usual port of a host that the installation lists (COUNTERSIGN_SUPPLIER_HOSTS),
+only where all of the host's addresses are public, and the connection goes to an address that was looked at.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +16,7 @@ from typing import Any
 
 import httpcore
 import httpx
+from django.conf import settings
 
 CONNECT, WRITE, READ, TOTAL = 5.0, 10.0, 30.0, 45.0
 LARGEST_BODY = 2 * 1024 * 1024
@@ -62,6 +67,15 @@ class DeadlineStream(httpcore.NetworkStream):
         return self.stream.get_extra_info(info)
 
 
+def is_listed(address: str) -> bool:
+    """Whether a live account may be called there: whoever runs the installation says it, not whoever manages accounts."""
+    try:
+        url = httpx.URL(address)
+    except httpx.InvalidURL:
+        return False
+    return url.scheme == "https" and url.port is None and url.raw_host.decode() in settings.SUPPLIER_HOSTS
+
+
 def public_address(host: str, port: int) -> str:
     """An address of `host`; refused unless all of them are public, so that no call goes into our own network."""
     try:
@@ -93,9 +107,10 @@ class DeadlineBackend(httpcore.NetworkBackend):
 
 
 class OneCallTransport(httpx.HTTPTransport):
-    """HTTP/1.1 over a connection of its own, closed after one exchange; `only_public` refuses private addresses."""
+    """HTTP/1.1 over a connection of its own, closed after one exchange; `only_listed` is the rule for live accounts."""
 
-    def __init__(self, *, only_public: bool, deadline: Deadline) -> None:
+    def __init__(self, *, only_listed: bool, deadline: Deadline) -> None:
+        self.only_listed = only_listed
         super().__init__(verify=tls_context(), trust_env=False, http1=True, http2=False, retries=0)
         # httpx has no parameter for the network backend, and only the backend can enforce one deadline.
         self._pool = httpcore.ConnectionPool(
@@ -105,5 +120,10 @@ class OneCallTransport(httpx.HTTPTransport):
             http1=True,
             http2=False,
             retries=0,
-            network_backend=DeadlineBackend(deadline, only_public),
+            network_backend=DeadlineBackend(deadline, only_public=only_listed),
         )
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        if self.only_listed and not is_listed(str(request.url)):
+            raise httpx.ConnectError("The installation does not list this host.", request=request)
+        return super().handle_request(request)
