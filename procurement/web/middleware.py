@@ -29,7 +29,7 @@ __all__ = [
 
 Handler = Callable[[HttpRequest], HttpResponse]
 
-# From nothing upwards: own scripts, styles and pictures in files, own forms and requests. No inline code, no eval, no frame.
+# From nothing upwards: own scripts, styles and pictures in files, calls and forms of its own. No inline code, no eval, no frame.
 CONTENT_SECURITY_POLICY = "; ".join(
     (
         "default-src 'none'",
