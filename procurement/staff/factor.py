@@ -95,7 +95,7 @@ def confirm(*, by: User, code: str) -> list[str]:
     factor = being_set_up(by)
     if factor is None:
         raise Refused("The set-up was begun over 15 minutes ago. Nothing was changed. Begin again with a new key.")
-    tries.take("code", by.pk, pace=tries.CODE)
+    tries.take("code", by.pk, pace=tries.PROOF)
     if not _takes(factor, code):
         raise WrongCode
     tries.clear("code", by.pk)
@@ -114,19 +114,22 @@ def new_recovery_codes(*, by: User) -> list[str]:
         return _replace_recovery_codes(by)
 
 
-def check(user: User, code: str) -> str:
-    """What `code` is: the app's or a recovery code; either is thereby used. Raises WrongCode or TooManyTries."""
+def check(user: User, code: str, *, browser: str = tries.STRANGER) -> str:
+    """What `code` is: the app's or a recovery code; either is thereby used. Raises WrongCode or TooManyTries.
+
+    Misses are counted for each browser that is known (`tries.browser_of`), and together for all others.
+    """
     factor = factor_of(user)
     if factor is None:
         raise WrongCode
-    tries.take("code", user.pk, pace=tries.CODE)
+    tries.take("code", user.pk, browser, pace=tries.PROOF)
     if _takes(factor, code):
         used = APP
     elif _takes_recovery(user, code):
         used = RECOVERY
     else:
         raise WrongCode
-    tries.clear("code", user.pk)
+    tries.clear("code", user.pk, browser)
     return used
 
 

@@ -6,8 +6,26 @@ from collections.abc import Callable
 from typing import Any
 
 from django import forms
+from django.contrib.auth.forms import AuthenticationForm
 
 from procurement.errors import DomainError
+from procurement.staff import signing_in
+
+
+class SignInForm(AuthenticationForm):
+    """Name and password, tried at most as often as `tries` allows."""
+
+    refused_status = 422
+
+    def clean(self) -> dict[str, Any]:
+        name, password = self.cleaned_data.get("username"), self.cleaned_data.get("password")
+        if self.request is not None and name is not None and password:
+            try:
+                self.user_cache = signing_in.check_password(self.request, name, password)
+            except DomainError as error:
+                self.refused_status = error.status
+                raise forms.ValidationError(error.sentence) from None
+        return self.cleaned_data
 
 
 class ProofForm(forms.Form):

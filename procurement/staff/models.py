@@ -167,11 +167,12 @@ class RecoveryCode(models.Model):
 
 
 class Misses(models.Model):
-    """Wrong guesses in a row at one thing, under the hash of its name: what is guessed at may be a mistyped password."""
+    """Wrong guesses at one thing within a day, under the hash of its name: what is guessed at may be a mistyped password."""
 
     key = models.CharField(max_length=64, primary_key=True)
     count = models.PositiveIntegerField(default=0)
-    last_at = models.DateTimeField(default=timezone.now, db_index=True)
+    since = models.DateTimeField(default=timezone.now, db_index=True)
+    last_at = models.DateTimeField(default=timezone.now)
 
     class Meta:
         verbose_name_plural = "misses"

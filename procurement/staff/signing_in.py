@@ -1,20 +1,58 @@
-"""Signing in, in two halves: the password, then the second factor of those who have one (decision 14)."""
+"""Signing in, in two halves: name and password, then the second factor of those who have one (decision 14).
+
+Each half is slowed (`tries`). An unknown name gets the same answer as a wrong password, after the same work.
+"""
 
 from __future__ import annotations
 
-from django.contrib.auth import login
+from django.contrib.auth import authenticate, login
 from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.crypto import constant_time_compare
 
 from procurement.audit.services import record
 from procurement.errors import Refused
+from procurement.staff import tries
 from procurement.staff.factor import check, has_factor
 from procurement.staff.models import User
 from procurement.staff.stepping_up import FACTOR, PASSWORD, note
 
 SESSION_KEY = "half_signed_in"
 HALF_LASTS_SECONDS = 5 * 60
+BACKEND = "django.contrib.auth.backends.ModelBackend"
+
+
+class WrongSignIn(Refused):
+    """No person of this name, or not their password, or they may not sign in: it is not said which."""
+
+    def __init__(self) -> None:
+        super().__init__("Name or password are wrong. Nobody was signed in. Try again; capitals matter in both.")
+
+
+def check_password(request: HttpRequest, username: str, password: str) -> User:
+    """The person of this name and password. Raises WrongSignIn or TooManyTries; a miss is counted and on record."""
+    known = User.objects.filter(username=username).first()
+    guesses = _guesses(username, tries.browser_of(request, known), tries.place_of(request))
+    for names, pace in guesses.items():
+        tries.take(*names, pace=pace)
+    user = authenticate(request, username=username, password=password)
+    if not isinstance(user, User):
+        _note_miss(request, known, "wrong name or password")
+        raise WrongSignIn
+    for names, pace in guesses.items():
+        (tries.give_back if pace is tries.ADDRESS else tries.clear)(*names)
+    return user
+
+
+def _guesses(username: str, browser: str, place: str) -> dict[tuple[str, ...], tries.Pace]:
+    """What a password is guessed at: by a browser its own; by a stranger the address, the name, and the name from there."""
+    if browser:
+        return {("password", username, browser): tries.PROOF}
+    return {
+        ("address", place): tries.ADDRESS,
+        ("name", username): tries.NAME,
+        ("password", username, place): tries.PROOF,
+    }
 
 
 def password_was_right(request: HttpRequest, user: User) -> bool:
@@ -41,9 +79,9 @@ def half_signed_in(request: HttpRequest) -> User | None:
 def give_factor(request: HttpRequest, user: User, code: str) -> None:
     """The second half. Raises WrongCode or TooManyTries; nobody is then signed in."""
     try:
-        how = check(user, code)
+        how = check(user, code, browser=tries.browser_of(request, user))
     except Refused:
-        record("user.sign_in_failed", by=None, subject=user, why="wrong code")
+        _note_miss(request, user, "wrong code")
         raise
     _sign_in(request, user, how)
     note(request, FACTOR)
@@ -51,5 +89,11 @@ def give_factor(request: HttpRequest, user: User, code: str) -> None:
 
 def _sign_in(request: HttpRequest, user: User, how: str) -> None:
     request.session.pop(SESSION_KEY, None)
-    login(request, user, "django.contrib.auth.backends.ModelBackend")
-    record("user.signed_in", by=user, subject=user, how=how)
+    login(request, user, BACKEND)
+    record("user.signed_in", by=user, subject=user, how=how, address=tries.sender_of(request))
+
+
+def _note_miss(request: HttpRequest, user: User | None, why: str) -> None:
+    """What was typed as a name stands nowhere, unless somebody has it: it may be a password."""
+    subject = user or User(display_name="a name nobody has")
+    record("user.sign_in_failed", by=None, subject=subject, source="person", why=why, address=tries.sender_of(request))

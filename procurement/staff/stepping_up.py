@@ -68,7 +68,7 @@ def step_up(request: HttpRequest, proof: str) -> None:
     user = request.user
     assert isinstance(user, User)
     try:
-        how = check(user, proof) if has_factor(user) else _check_password(user, proof)
+        how = _check(user, proof, tries.browser_of(request, user))
     except Refused:
         record("user.step_up_failed", by=user, subject=user)
         raise
@@ -77,11 +77,13 @@ def step_up(request: HttpRequest, proof: str) -> None:
     note(request, PASSWORD if how == PASSWORD else FACTOR)
 
 
-def _check_password(user: User, password: str) -> str:
-    tries.take("password", user.pk, pace=tries.CODE)
-    if not user.check_password(password):
+def _check(user: User, proof: str, browser: str) -> str:
+    if has_factor(user):
+        return check(user, proof, browser=browser)
+    tries.take("password", user.pk, browser, pace=tries.PROOF)
+    if not user.check_password(proof):
         raise WrongPassword
-    tries.clear("password", user.pk)
+    tries.clear("password", user.pk, browser)
     return PASSWORD
 
 

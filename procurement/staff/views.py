@@ -17,10 +17,11 @@ from procurement.staff import signing_in
 from procurement.staff.access import for_everyone
 from procurement.staff.demo import logins_to_show
 from procurement.staff.factor import factor_of
-from procurement.staff.forms import ProofForm, proved
+from procurement.staff.forms import ProofForm, SignInForm, proved
 from procurement.staff.models import User
 from procurement.staff.permissions import Permission
 from procurement.staff.roles import ROLES
+from procurement.staff.tries import know_browser
 from procurement.web.http import Request, never_keep, safe_next, with_query
 
 
@@ -29,6 +30,7 @@ class SignIn(views.LoginView):
     """The sign-in page; a wrong name and a wrong password get the same sentence."""
 
     template_name = "registration/login.html"
+    authentication_form = SignInForm
     redirect_authenticated_user = True
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
@@ -39,11 +41,19 @@ class SignIn(views.LoginView):
         user, to = form.get_user(), self.get_success_url()
         assert isinstance(user, User)
         if signing_in.password_was_right(self.request, user):
-            return redirect(to)
+            return signed_in(self.request, user, to)
         return redirect(with_query(resolve_url("login_code"), next=to))
 
     def form_invalid(self, form: AuthenticationForm) -> HttpResponse:
-        return self.render_to_response(self.get_context_data(form=form), status=422)
+        status = getattr(form, "refused_status", 422)
+        return self.render_to_response(self.get_context_data(form=form), status=status)
+
+
+def signed_in(request: HttpRequest, user: User, to: str) -> HttpResponse:
+    """On to where the person was going, and the browser is known from now on."""
+    response = redirect(to)
+    know_browser(response, request, user)
+    return response
 
 
 @login_not_required
@@ -61,7 +71,7 @@ def sign_in_code(request: HttpRequest) -> HttpResponse:
     if request.method == "POST":
         _, status = proved(form, lambda code: signing_in.give_factor(request, user, code))
         if status == 200:
-            return redirect(to)
+            return signed_in(request, user, to)
     return render(request, "registration/login_code.html", {"form": form, "next": to}, status=status)
 
 

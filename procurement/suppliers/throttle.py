@@ -15,6 +15,8 @@ from dataclasses import dataclass, field
 from django.conf import settings
 from django.http import HttpRequest
 
+from procurement.web.http import sender_of
+
 MOST_BUCKETS = 4096
 NOTE_EVERY = 1.0
 
@@ -68,16 +70,6 @@ def forget() -> None:
     buckets.tat.clear()
     turned.waiting.clear()
     turned.noted_at = 0.0
-
-
-def sender_of(request: HttpRequest) -> str:
-    """The address a request came from: the peer's, or behind COUNTERSIGN_PROXIES proxies the one the outermost saw."""
-    hops = settings.TRUSTED_PROXIES
-    if hops:
-        told = [part.strip() for part in request.META.get("HTTP_X_FORWARDED_FOR", "").split(",")]
-        if len(told) >= hops and told[-hops]:
-            return str(told[-hops][:60])
-    return str(request.META.get("REMOTE_ADDR", ""))
 
 
 def may_come(request: HttpRequest, account_id: uuid.UUID | None) -> bool:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlencode
 
+from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render, resolve_url
 from django.utils.http import url_has_allowed_host_and_scheme
@@ -72,6 +73,16 @@ def current_path(request: HttpRequest) -> str:
 def with_query(path: str, **query: str) -> str:
     """`path` with `query` appended."""
     return f"{path}?{urlencode(query)}"
+
+
+def sender_of(request: HttpRequest) -> str:
+    """The address a request came from: the peer's, or behind COUNTERSIGN_PROXIES proxies the one the outermost saw."""
+    hops = settings.TRUSTED_PROXIES
+    if hops:
+        told = [part.strip() for part in request.META.get("HTTP_X_FORWARDED_FOR", "").split(",")]
+        if len(told) >= hops and told[-hops]:
+            return str(told[-hops][:60])
+    return str(request.META.get("REMOTE_ADDR", ""))
 
 
 def never_keep(view: View) -> View:

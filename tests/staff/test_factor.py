@@ -160,21 +160,21 @@ def test_a_set_up_left_lying_ends_after_a_quarter_of_an_hour(support: User) -> N
 
 def test_guessing_is_slowed_and_a_try_too_early_is_not_looked_at(support: User) -> None:
     phone = with_phone(support)
-    for _ in range(tries.CODE.free):
+    for _ in range(tries.PROOF.free):
         with pytest.raises(WrongCode):
             check(support, "000 000")
 
     with pytest.raises(TooManyTries, match=r"was not looked at\. Wait"):
         check(support, phone.code())
 
-    assert Misses.objects.get().count == tries.CODE.free
-    with time_machine.travel(timezone.now() + tries.CODE.first):
+    assert Misses.objects.get().count == tries.PROOF.free
+    with time_machine.travel(timezone.now() + tries.PROOF.first):
         assert check(support, phone.code()) == APP
     assert not Misses.objects.exists()
 
 
 def test_each_wait_is_twice_the_one_before_up_to_the_longest() -> None:
-    waits = [tries.CODE.wait_after(misses).total_seconds() for misses in range(4, 13)]
+    waits = [tries.PROOF.wait_after(misses).total_seconds() for misses in range(4, 13)]
 
     assert waits == [0, 30, 60, 120, 240, 480, 900, 900, 900]
 
@@ -213,7 +213,7 @@ def test_neither_seed_nor_recovery_codes_are_kept_in_the_session(support: User) 
     kept = str(dict(desk.client.session.items()))
     assert code not in kept
     assert not any(part in kept for part in shown.text.split() if len(part) == 4 and part.isupper() and part != "UTC")
-    assert done.response["Cache-Control"] == "no-store"
+    assert "no-store" in done.response["Cache-Control"]
 
 
 def test_another_app_needs_the_one_before(support: User) -> None:

@@ -10,6 +10,7 @@ from django.urls import reverse
 
 from procurement.suppliers import throttle
 from procurement.suppliers.models import RefusedCount, SupplierAccount, WebhookEvent
+from procurement.web.http import sender_of
 from tests.suppliers.conftest import make_account
 from tests.suppliers.test_webhooks import alpha_message, nothing_woke, post, post_signed, psnb2b_message
 
@@ -61,7 +62,7 @@ def test_one_sender_is_stopped_at_every_address(psnb2b: SupplierAccount, setting
 )
 def test_sender_behind_proxies_cannot_choose_its_address(proxies: int, told: str, sender: str, settings: Any) -> None:
     settings.TRUSTED_PROXIES = proxies
-    assert throttle.sender_of(RequestFactory().post("/", HTTP_X_FORWARDED_FOR=told)) == sender
+    assert sender_of(RequestFactory().post("/", HTTP_X_FORWARDED_FOR=told)) == sender
 
 
 def test_memory_is_bounded(settings: Any) -> None:
