@@ -40,10 +40,11 @@ def noon() -> Iterator[Any]:
 
 
 @pytest.fixture
-def old_hand(manager: User) -> User:
-    """A manager of two months' standing."""
-    RoleGrant.objects.filter(user=manager).update(granted_at=NOON - timedelta(days=60))
-    return manager
+def newcomer(person: Callable[..., User]) -> User:
+    """A manager since two days."""
+    found = person("nia_newcomer", "manager")
+    RoleGrant.objects.filter(user=found).update(granted_at=NOON - timedelta(days=2))
+    return found
 
 
 def alerts() -> list[str]:
@@ -57,20 +58,20 @@ def reveal(person: User, code: Code, times: int = 1, **more: Any) -> None:
         assert ask(person, code, by_order(code), **more).status_code == 200
 
 
-def test_a_usual_reveal_is_no_alert(old_hand: User, wrong_code: Code) -> None:
-    reveal(old_hand, wrong_code, 2)
+def test_a_usual_reveal_is_no_alert(manager: User, wrong_code: Code) -> None:
+    reveal(manager, wrong_code, 2)
 
     assert alerts() == []
     assert not Reveal.objects.filter(watched_at__isnull=True).exists()
 
 
-def test_more_than_five_in_ten_minutes(old_hand: User, wrong_code: Code, noon: Any) -> None:
-    reveal(old_hand, wrong_code)
+def test_more_than_five_in_ten_minutes(manager: User, wrong_code: Code, noon: Any) -> None:
+    reveal(manager, wrong_code)
     noon.shift(timedelta(minutes=10))
-    reveal(old_hand, wrong_code, 5)
+    reveal(manager, wrong_code, 5)
     assert alerts() == []
 
-    reveal(old_hand, wrong_code)
+    reveal(manager, wrong_code)
 
     assert alerts() == ["burst"]
 
@@ -79,24 +80,24 @@ def test_more_than_five_in_ten_minutes(old_hand: User, wrong_code: Code, noon: A
     ("hour", "minute", "found"), [(5, 59, ["off_hours"]), (6, 0, []), (19, 59, []), (20, 0, ["off_hours"])]
 )
 def test_outside_the_working_hours(
-    old_hand: User, wrong_code: Code, noon: Any, hour: int, minute: int, found: list[str]
+    manager: User, wrong_code: Code, noon: Any, hour: int, minute: int, found: list[str]
 ) -> None:
     noon.move_to(NOON.replace(hour=hour, minute=minute))
-    reveal(old_hand, wrong_code)
+    reveal(manager, wrong_code)
 
     assert alerts() == found
 
 
 @pytest.mark.parametrize(("days", "found"), [(30, []), (31, ["old_code"])])
-def test_a_code_that_has_been_here_for_long(old_hand: User, wrong_code: Code, days: int, found: list[str]) -> None:
+def test_a_code_that_has_been_here_for_long(manager: User, wrong_code: Code, days: int, found: list[str]) -> None:
     Code.objects.update(stored_at=NOON - timedelta(days=days))
-    reveal(old_hand, wrong_code)
+    reveal(manager, wrong_code)
 
     assert alerts() == found
 
 
-def test_an_address_or_a_browser_never_used_before(old_hand: User, wrong_code: Code) -> None:
-    client = signed_in(old_hand)
+def test_an_address_or_a_browser_never_used_before(manager: User, wrong_code: Code) -> None:
+    client = signed_in(manager)
     for browser in ("Firefox", "Firefox", "curl"):
         ask(client, wrong_code, by_order(wrong_code), headers={"User-Agent": browser})
     assert alerts() == ["elsewhere"]
@@ -115,38 +116,37 @@ def test_within_a_week_of_getting_the_role(manager: User, wrong_code: Code, days
     assert alerts() == found
 
 
-def test_three_codes_of_an_order_one_after_the_other(old_hand: User, wrong_code: Code, make_code: MakeCode) -> None:
+def test_three_codes_of_an_order_one_after_the_other(manager: User, wrong_code: Code, make_code: MakeCode) -> None:
     row = [wrong_code, *(make_code(wrong_code.order, f"TST0-7K3M-AA0{number}") for number in range(2, 5))]
     for position in (4, 2, 1):
-        reveal(old_hand, row[position - 1])
+        reveal(manager, row[position - 1])
     assert alerts() == []
 
-    reveal(old_hand, row[2])
+    reveal(manager, row[2])
 
     assert alerts() == ["neighbours"]
 
 
-def test_the_buyer_of_the_order(old_hand: User, wrong_code: Code) -> None:
-    Order.objects.update(requested_by=old_hand)
-    reveal(old_hand, wrong_code)
+def test_the_buyer_of_the_order(manager: User, wrong_code: Code) -> None:
+    Order.objects.update(requested_by=manager)
+    reveal(manager, wrong_code)
 
     assert alerts() == ["own_order"]
 
 
 @pytest.mark.parametrize("state", ["claimed", "replaced", "credited"])
-def test_a_code_that_was_claimed(old_hand: User, wrong_code: Code, state: str) -> None:
+def test_a_code_that_was_claimed(manager: User, wrong_code: Code, state: str) -> None:
     Code.objects.filter(pk=wrong_code.pk).update(state=state)
-    reveal(old_hand, wrong_code)
+    reveal(manager, wrong_code)
 
     assert alerts() == ["claimed"]
 
 
-def test_a_code_that_somebody_else_had_seen(old_hand: User, second_manager: User, wrong_code: Code) -> None:
-    RoleGrant.objects.update(granted_at=NOON - timedelta(days=60))
+def test_a_code_that_somebody_else_had_seen(manager: User, second_manager: User, wrong_code: Code) -> None:
     reveal(second_manager, wrong_code)
     assert alerts() == []
 
-    reveal(old_hand, wrong_code)
+    reveal(manager, wrong_code)
 
     assert alerts() == ["second"]
 
@@ -154,13 +154,13 @@ def test_a_code_that_somebody_else_had_seen(old_hand: User, second_manager: User
 @pytest.mark.parametrize("end", [close_case, solve_case])
 @pytest.mark.parametrize(("minutes", "found"), [(59, ["after_case"]), (60, [])])
 def test_within_an_hour_of_the_end_of_the_case(
-    old_hand: User, support: User, case: Case, noon: Any, end: Any, minutes: int, found: list[str]
+    manager: User, support: User, case: Case, noon: Any, end: Any, minutes: int, found: list[str]
 ) -> None:
     words = {"reason": "The customer found it"} if end is close_case else {"note": "The customer found it"}
     end(by=support, case=case, **words)
     noon.shift(timedelta(minutes=minutes))
     code = Code.objects.select_related("order", "account").get(cases=case)
-    reveal(old_hand, code)
+    reveal(manager, code)
 
     assert alerts() == found
 
@@ -186,20 +186,20 @@ def test_there_is_a_test_of_each_pattern() -> None:
 
 
 def test_an_alert_is_there_within_the_minute_and_says_so(
-    manager: User, wrong_code: Code, noon: Any, caplog: pytest.LogCaptureFixture
+    newcomer: User, wrong_code: Code, noon: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.WARNING)
-    reveal(manager, wrong_code)
+    reveal(newcomer, wrong_code)
     assert DueWork.objects.filter(kind=WATCH, due_at__lte=timezone.now()).count() == 1
 
     assert alerts() == ["new_role"]
 
-    assert "Unusual reveal: Mia Manager revealed a code within a week" in caplog.text
+    assert "Unusual reveal: Nia Newcomer revealed a code within a week" in caplog.text
     assert AuditEvent.objects.get(action="code.reveal_unusual").facts["pattern"] == "new_role"
 
 
-def test_a_reveal_whose_work_was_lost_is_watched_by_the_sweep(manager: User, wrong_code: Code, noon: Any) -> None:
-    reveal(manager, wrong_code)
+def test_a_reveal_whose_work_was_lost_is_watched_by_the_sweep(newcomer: User, wrong_code: Code, noon: Any) -> None:
+    reveal(newcomer, wrong_code)
     DueWork.objects.all().delete()
     watch_lost_reveals()
     assert alerts() == []
@@ -216,8 +216,8 @@ def test_a_reveal_whose_work_was_lost_is_watched_by_the_sweep(manager: User, wro
 
 
 @pytest.fixture
-def alert(manager: User, wrong_code: Code) -> RevealAlert:
-    reveal(manager, wrong_code)
+def alert(newcomer: User, wrong_code: Code) -> RevealAlert:
+    reveal(newcomer, wrong_code)
     alerts()
     return RevealAlert.objects.get()
 
@@ -244,13 +244,13 @@ def test_somebody_else_looks_at_it_and_says_what_they_found(auditor: User, finan
     assert "a customer waited on the phone" in page
 
 
-def test_nobody_looks_at_their_own_alert(manager: User, alert: RevealAlert) -> None:
-    answer = look(manager, alert)
+def test_nobody_looks_at_their_own_alert(newcomer: User, alert: RevealAlert) -> None:
+    answer = look(newcomer, alert)
 
     assert (answer.status_code, "about you" in answer.content.decode()) == (422, True)
-    assert "unusual reveal of codes" not in signed_in(manager).get(reverse("overview")).content.decode()
+    assert "unusual reveal of codes" not in signed_in(newcomer).get(reverse("overview")).content.decode()
     with pytest.raises(IntegrityError), transaction.atomic():
-        RevealAlert.objects.update(looked_by=manager, looked_at=NOON)
+        RevealAlert.objects.update(looked_by=newcomer, looked_at=NOON)
     alert.refresh_from_db()
     assert alert.looked_by is None
 
@@ -285,6 +285,6 @@ def test_the_list_exports_who_and_what_without_a_code(auditor: User, alert: Reve
     answer: Any = signed_in(auditor).get(reverse("orders:alert_list"), {"format": "csv"})
     lines = b"".join(answer.streaming_content).decode()
 
-    assert "Mia Manager revealed a code within a week" in lines
+    assert "Nia Newcomer revealed a code within a week" in lines
     assert plain(alert.reveal.code) not in lines.replace("-", "")
     assert AuditEvent.objects.filter(action="export.made").count() == 1
