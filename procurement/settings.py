@@ -18,6 +18,7 @@
 | COUNTERSIGN_KEEP_READINGS_DAYS | days that every reading of balances and lists is kept; then one balance of each hour | 90 |
 | COUNTERSIGN_FACTOR | `1`: nobody gets further without a second factor; always so in `live` | 0 |
 | COUNTERSIGN_REVEALS | codes one person may reveal in an hour and in a day, and the team in a day | 10,30,100 |
+| COUNTERSIGN_WORKING_HOURS | first and last hour (UTC) of the working day; a reveal outside it is an alert | 6,20 |
 | COUNTERSIGN_METRICS_TOKEN | who may read /metrics from another computer: the bearer of this | this computer only |
 | COUNTERSIGN_DEBUG | `1` switches Django's debug pages on; refused in `live` | 0 |
 | COUNTERSIGN_HOSTS | comma-separated host names served | localhost,127.0.0.1 |
@@ -253,6 +254,7 @@ SHARED_CLOCK = "database"
 WORK_PER_ACCOUNT = int(env("COUNTERSIGN_WORK_PER_ACCOUNT", "4"))
 KEEP_READINGS_DAYS = max(8, int(env("COUNTERSIGN_KEEP_READINGS_DAYS", "90")))  # a week of days may still be compared
 REVEAL_LIMITS = dict(zip(("hour", "day", "team"), map(int, env_list("COUNTERSIGN_REVEALS", "10,30,100")), strict=True))
+WORKING_HOURS = tuple(map(int, env_list("COUNTERSIGN_WORKING_HOURS", "6,20")))
 METRICS_TOKEN = env("COUNTERSIGN_METRICS_TOKEN")
 WORK_LEASE_SECONDS = int(env("COUNTERSIGN_WORK_LEASE", "90"))
 

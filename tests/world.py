@@ -22,7 +22,7 @@ from procurement.claims.models import Claim
 from procurement.claims.services.cases import open_case
 from procurement.claims.services.filing import file_claim
 from procurement.onboarding.services import start_probe
-from procurement.orders.models import Code, Order, UnclaimedOrder
+from procurement.orders.models import Code, Order, Reveal, RevealAlert, UnclaimedOrder
 from procurement.orders.services import drafting
 from procurement.reconciliation.models import AccountStatement, Day, Difference
 from procurement.reconciliation.services import reconcile_day
@@ -105,6 +105,7 @@ def build_world(shop: Shop, buyer: User, support: User, drafter: User) -> World:
         "onboarding:probe pk": start_probe(by=None, account=shop.accounts["psnb2b"], read_only=True).pk,
         "onboarding:validated pk": shop.accounts["alpha"].pk,
         "onboarding:probe_start pk": shop.accounts["alpha"].pk,
+        "orders:alert pk": alert_about(codes[1], support),
         "orders:code pk": codes[0].pk,
         "orders:order pk": order.pk,
         "orders:order_cancel pk": shop.order(None, "alpha", 1).pk,
@@ -201,6 +202,12 @@ def trouble(shop: Shop, buyer: User) -> None:
         settlement_currency="USD",
     )
     pause_account(by=make_person("paula_pauser", "admin"), account=third, reason="Waiting for a new contract")
+
+
+def alert_about(code: Code, agent: User) -> RevealAlert:
+    """An agent who was refused a code once too often."""
+    refused = Reveal.objects.create(code=code, person=agent, outcome="refused", how="shown", refusal="Not your case.")
+    return RevealAlert.objects.create(pattern="refusals", reveal=refused, person=agent)
 
 
 def nobodys_order(shop: Shop) -> UnclaimedOrder:

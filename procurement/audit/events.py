@@ -65,6 +65,8 @@ EVENTS: dict[str, str] = {
     "code.reveal_granted": "{actor} asked to see the code ending {last4} for {ground}",
     "code.reveal_refused": "{actor} was refused the code ending {last4}: {why}",
     "code.reveal_shown": "{actor} got the code ending {last4} for {ground} ({how})",
+    "code.reveal_unusual": "Unusual: {person} {says}",
+    "code.reveal_looked_at": "{actor} looked at it: {person} {says}",
     "code.searched": "{actor} searched by a full code",
     "correction.booked": "{actor} confirmed it: {amount} against {against} for {day}",
     "correction.declined": "{actor} did not agree, or took it back",

@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from procurement.bookkeeping.forecast import covers
 from procurement.claims.queries import case_counts
-from procurement.orders.models import Lane, Order
+from procurement.orders.models import Lane, Order, RevealAlert
 from procurement.orders.states import UNCONFIRMED
 from procurement.reconciliation.models import Difference
 from procurement.reconciliation.queries import unsigned_days
@@ -139,6 +139,10 @@ def balances(now: datetime) -> Iterator[Sample]:
             yield (("account", code), ("currency", currency)), left
 
 
+def unusual_reveals(now: datetime) -> Iterator[Sample]:
+    yield (), RevealAlert.objects.filter(looked_by__isnull=True).count()
+
+
 def claims(now: datetime) -> Iterator[Sample]:
     yield (), case_counts().due_soon
 
@@ -175,6 +179,7 @@ METRICS = (
     Metric("webhook_events_last_day", "Webhook events of the last 24 hours by result.", webhooks),
     Metric("refused_messages_today", "Messages refused today, also those not kept.", refused_messages),
     Metric("balance_minor", "The newest balance of an account, in minor units of its settlement currency.", balances),
+    Metric("unusual_reveals", "Unusual reveals that nobody looked at yet.", unusual_reveals),
     Metric("claims_due_soon", "Open cases with less than 48 hours left to claim.", claims),
     Metric("cover_days", "Days that a book's free balance lasts at the last 14 days' spending.", cover),
     Metric("days_unsigned", "Days of the last week that nobody signed by their hour.", unsigned),

@@ -25,6 +25,7 @@ from procurement.orders.models import Delivery, Order
 from procurement.orders.states import UNCONFIRMED
 from procurement.orders.unconfirmed import waiting_for as waiting_for_verdict
 from procurement.orders.views.approvals import waiting_for
+from procurement.orders.watching import alerts_to_look_at
 from procurement.reconciliation.models import Difference
 from procurement.reconciliation.queries import unsigned_days
 from procurement.staff.access import may
@@ -218,11 +219,20 @@ def broken_contracts(user: User) -> Iterable[Need]:
         yield Need("bad", said, reverse("onboarding:contract_detail", args=[account.pk]), "Look at it")
 
 
+def unusual_reveals(user: User) -> Iterable[Need]:
+    """Somebody saw codes in an unusual way; whoever reads the record looks into it."""
+    count = alerts_to_look_at(user) if may(user, P.AUDIT_VIEW) else 0
+    if count:
+        sentence = f"{plural(count, 'unusual reveal')} of codes to look at."
+        yield Need("bad", sentence, reverse("orders:alert_list"), "Look at it")
+
+
 ORDER_OF_TONES = ("hold", "bad", "attention")
 SOURCES = (
     own_orders,
     unconfirmed_orders,
     claims_due,
+    unusual_reveals,
     approvals,
     accounts_in_trouble,
     broken_contracts,

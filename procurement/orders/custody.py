@@ -6,7 +6,7 @@ import uuid
 
 from django.conf import settings
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, Q
 from django.utils import timezone
 
 WHYS = [
@@ -46,6 +46,8 @@ class Reveal(models.Model):
     refusal = models.CharField(max_length=500, blank=True)
     address = models.CharField(max_length=60, blank=True)
     browser = models.CharField(max_length=200, blank=True)
+    # When it was compared with the patterns of watching.py.
+    watched_at = models.DateTimeField(null=True)
 
     class Meta:
         constraints = [
@@ -62,7 +64,38 @@ class Reveal(models.Model):
             models.Index(fields=["at"], name="reveal_by_time"),
             models.Index(fields=["person", "at"], name="reveal_by_person"),
             models.Index(fields=["code", "at"], name="reveal_by_code"),
+            models.Index(fields=["at"], condition=Q(watched_at__isnull=True), name="reveal_to_watch"),
         ]
 
     def __str__(self) -> str:
         return f"reveal of the {self.code}"
+
+
+class RevealAlert(models.Model):
+    """One reveal fits one pattern of watching.py: somebody else looks at it and says what they found. Never deleted."""
+
+    pattern = models.CharField(max_length=20)
+    reveal = models.ForeignKey(Reveal, on_delete=models.PROTECT, related_name="alerts")
+    # Whose reveal it is, so that the database can keep them from looking their own alert away.
+    person = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
+    found_at = models.DateTimeField(default=timezone.now)
+    looked_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, related_name="+")
+    looked_at = models.DateTimeField(null=True)
+    note = models.CharField(max_length=500, blank=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["pattern", "reveal"], name="one_alert_for_each_pattern"),
+            models.CheckConstraint(
+                condition=Q(looked_by__isnull=True) | ~Q(looked_by=F("person")), name="nobody_looks_at_their_own_alert"
+            ),
+            models.CheckConstraint(
+                condition=Q(looked_by__isnull=True, looked_at__isnull=True)
+                | Q(looked_by__isnull=False, looked_at__isnull=False),
+                name="alert_looked_by_and_at_travel_together",
+            ),
+        ]
+        indexes = [models.Index(fields=["-found_at", "-id"], name="alert_newest_first")]
+
+    def __str__(self) -> str:
+        return f"alert {self.pk}: {self.person}"

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from procurement.errors import Refused
 from procurement.orders.models import Code
-from procurement.staff.access import may
+from procurement.staff.access import is_settled, may
 from procurement.staff.models import User
 from procurement.staff.permissions import Permission
 
@@ -38,8 +38,8 @@ def grounds_for(user: User, code: Code) -> list[Ground]:
 
 
 def of_the_order(user: User, code: Code) -> list[Ground]:
-    """The order itself, for those who need no case."""
-    if not may(user, Permission.CODE_REVEAL_BY_ORDER):
+    """The order itself, for those who need no case and have had that role for a day."""
+    if not (may(user, Permission.CODE_REVEAL_BY_ORDER) and is_settled(user, Permission.CODE_REVEAL_BY_ORDER)):
         return []
     return [Ground(f"order:{code.order_id}", str(code.order), f"{code.order}, without a case")]
 

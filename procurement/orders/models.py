@@ -10,12 +10,22 @@ from django.db import models
 from django.db.models import F, Q
 from django.utils import timezone
 
-from procurement.orders.custody import Reveal
+from procurement.orders.custody import Reveal, RevealAlert
 from procurement.orders.states import ATTEMPT, CODE, ORDER, UNCLAIMED
 from procurement.states import Status
 from procurement.vault import Context
 
-__all__ = ["Attempt", "Code", "Delivery", "Lane", "Order", "Resolution", "Reveal", "UnclaimedOrder"]
+__all__ = [
+    "Attempt",
+    "Code",
+    "Delivery",
+    "Lane",
+    "Order",
+    "Resolution",
+    "Reveal",
+    "RevealAlert",
+    "UnclaimedOrder",
+]
 
 ACTIVE_ATTEMPT = Q(state__in=["ready", "sending", "unknown", "placed", "placed_no_id"])
 

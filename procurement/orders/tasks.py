@@ -16,6 +16,7 @@ from procurement.orders.services.placing import place_order
 from procurement.orders.services.tracking import READABLE, check_order, is_awaited, read_order
 from procurement.orders.services.unclaimed import READ_UNCLAIMED, follow_unclaimed, note_unclaimed, unread_orders
 from procurement.orders.states import AWAITED, UNCONFIRMED
+from procurement.orders.watching import WATCH, unwatched, watch_reveal
 from procurement.suppliers.clients import SupplierProblem, normal_status
 from procurement.suppliers.clients.types import FAILED, REFUNDED, UNRECOGNISED
 from procurement.suppliers.models import SupplierAccount
@@ -125,3 +126,16 @@ def forgettable() -> dict[str, list[Any]]:
 def expire_orders() -> None:
     """Approvals nobody used within 24 hours are void; the money they held is free again."""
     expire_stale()
+
+
+@handler(WATCH, rank=FIRST)
+def watch_reveal_task(ref: str) -> datetime | None:
+    watch_reveal(ref)
+    return None
+
+
+@periodic("orders.watch_reveals", every=timedelta(minutes=1))
+def watch_lost_reveals() -> None:
+    """A reveal whose work was lost is watched all the same."""
+    for ref in unwatched():
+        make_due(WATCH, ref)

@@ -40,10 +40,16 @@ def check_can(user: Any, *permissions: Permission) -> None:
     raise NotAllowed(f"This is for: {roles}. Nothing was changed.{ask}")
 
 
+def is_settled(user: User, permission: Permission) -> bool:
+    """Whether a role of theirs with `permission` is 24 hours old."""
+    settled_at = user.settled_at(permission)
+    return settled_at is not None and settled_at <= timezone.now()
+
+
 def check_settled(user: User, permission: Permission) -> None:
     """Raise NotAllowed until a role of theirs with `permission` is 24 hours old; the sentence says when it will be."""
-    settled_at = user.settled_at(permission)
-    if settled_at is None or settled_at > timezone.now():
+    if not is_settled(user, permission):
+        settled_at = user.settled_at(permission)
         until = f" It may from {settled_at:%d %b %H:%M} UTC on." if settled_at else ""
         raise NotAllowed(
             f"Your role is younger than 24 hours and neither approves nor reveals yet.{until} Nothing was changed."

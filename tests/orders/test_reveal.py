@@ -15,6 +15,7 @@ from django.db import DatabaseError, IntegrityError, connection, transaction
 from django.db.models import Max
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 
 from procurement import faultpoints
 from procurement.claims.models import Case
@@ -23,7 +24,7 @@ from procurement.errors import Unavailable
 from procurement.orders.models import Code, Order, Reveal
 from procurement.orders.services import revealing
 from procurement.orders.services.revealing import Ask, reveal_code, reveals_left
-from procurement.staff.models import User
+from procurement.staff.models import RoleGrant, User
 from procurement.vault import Secret
 from procurement.web.once import new_token
 from tests.catalog.test_at_once import at_once
@@ -171,6 +172,51 @@ def test_a_code_of_the_other_environment_stays_closed(manager: User, wrong_code:
     answer = ask(manager, wrong_code, by_order(wrong_code))
 
     assert "other environment" in answer.content.decode()
+    assert nothing_opened(answer, wrong_code)
+
+
+# Still the same person
+
+
+@pytest.mark.requirement("R63")
+@pytest.mark.parametrize("headers", [{}, HTMX])
+def test_five_minutes_after_the_sign_in_the_person_is_asked_who_they_are(
+    manager: User, wrong_code: Code, headers: dict[str, str]
+) -> None:
+    client = signed_in(manager)
+    with time_machine.travel(timezone.now() + timedelta(minutes=5, seconds=1)):
+        form = client.get(url(wrong_code), headers=headers)
+        shown = ask(client, wrong_code, by_order(wrong_code), headers=headers)
+        copied = ask(client, wrong_code, by_order(wrong_code), "copy", headers=headers)
+
+    step_up = reverse("staff:step_up")
+    for answer in (form, shown):
+        assert (answer.headers.get("Location") or answer.headers["HX-Redirect"]).startswith(step_up)
+        assert nothing_opened(answer, wrong_code)
+    assert (copied.status_code, "still you" in copied.json()["sentence"]) == (403, True)
+    assert nothing_opened(copied, wrong_code)
+
+
+@pytest.mark.requirement("R63")
+def test_a_role_of_today_reveals_nothing(manager: User, wrong_code: Code) -> None:
+    settles = timezone.now() + timedelta(seconds=30)
+    RoleGrant.objects.filter(user=manager).update(settled_at=settles)
+
+    answer = ask(manager, wrong_code, by_order(wrong_code))
+
+    assert (answer.status_code, "younger than 24 hours" in answer.content.decode()) == (403, True)
+    assert nothing_opened(answer, wrong_code)
+    assert events() == ["refused"]
+    with time_machine.travel(settles):
+        assert holds(ask(manager, wrong_code, by_order(wrong_code)), wrong_code)
+
+
+def test_support_that_became_a_manager_today_still_needs_a_case(support: User, wrong_code: Code) -> None:
+    RoleGrant.objects.create(user=support, role="manager")
+
+    answer = ask(support, wrong_code, by_order(wrong_code))
+
+    assert (answer.status_code, "open case of yours" in answer.content.decode()) == (422, True)
     assert nothing_opened(answer, wrong_code)
 
 

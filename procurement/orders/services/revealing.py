@@ -18,8 +18,10 @@ from procurement.orders import policies
 from procurement.orders.custody import SEEN, Reveal
 from procurement.orders.grounds import Ground, find_ground
 from procurement.orders.models import Code
+from procurement.orders.watching import WATCH
 from procurement.staff.models import User
 from procurement.vault import KeyUnavailable, Purpose, SealBroken, Secret, open_sealed
+from procurement.work.services import make_due
 
 # How often a reveal counts anew because another one took its number meanwhile.
 TRIES = 5
@@ -119,6 +121,7 @@ def grant(by: User, code: Code, ask: Ask, ground: Ground, words: str) -> Reveal:
                     "number": last + 1,
                 }
                 record("code.reveal_granted", by=by, subject=code, reason=words, **facts)
+                make_due(WATCH, str(reveal.pk))
             return reveal
         except IntegrityError:
             continue
@@ -163,7 +166,7 @@ def note_refusal(*, by: User, code: Code, ask: Ask, sentence: str) -> None:
     words = policies.clean_words(ask.words)
     try:
         with transaction.atomic():
-            Reveal.objects.create(
+            refused = Reveal.objects.create(
                 code=code,
                 person=by,
                 ground=ask.ground[:60],
@@ -173,6 +176,7 @@ def note_refusal(*, by: User, code: Code, ask: Ask, sentence: str) -> None:
                 **origin(ask),
             )
             record("code.reveal_refused", by=by, subject=code, reason=words, last4=code.last4, why=sentence)
+            make_due(WATCH, str(refused.pk))
     except DatabaseError as error:
         raise Unavailable(NO_RECORD) from error
 

@@ -20,12 +20,14 @@ from procurement.orders.models import Code
 from procurement.orders.services.revealing import Ask, note_refusal, reveal_code, reveals_left
 from procurement.staff.access import may, requires
 from procurement.staff.permissions import Permission
+from procurement.staff.stepping_up import fresh, stepped_up
 from procurement.suppliers.throttle import sender_of
 from procurement.vault import Secret
 from procurement.web.http import Request, is_fragment, never_keep, safe_next
 from procurement.web.once import once
 
 View = Callable[..., HttpResponse]
+NOT_FRESH = "Show first that it is still you: choose Reveal, which asks for it. The code was not copied."
 # Seconds that a code stays on a page; the page of one code leaves by itself after them, without a script too.
 SHOWN_FOR = 30
 
@@ -76,6 +78,7 @@ def denials_noted(view: View) -> View:
 @denials_noted
 @requires(Permission.CODE_REVEAL)
 @require_http_methods(["GET", "POST"])
+@stepped_up
 @once
 def code_reveal(request: Request, pk: uuid.UUID) -> HttpResponse:
     """GET asks for what and why, as a page or a dialog; POST shows the code once, `back` is where Hide leads."""
@@ -135,6 +138,8 @@ def show_code(request: Request, code: Code, secret: Secret) -> HttpResponse:
 def code_copy(request: Request, pk: uuid.UUID) -> HttpResponse:
     """The code as JSON for the clipboard alone, recorded like a reveal; a refusal is a sentence in JSON."""
     code = get_code(pk)
+    if not fresh(request):
+        return not_kept(JsonResponse({"sentence": NOT_FRESH}, status=403))
     try:
         secret = reveal_code(by=request.user, code=code, ask=asked(request, "copied"))
     except DomainError as refusal:
