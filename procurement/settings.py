@@ -23,6 +23,7 @@
 | COUNTERSIGN_DEBUG | `1` switches Django's debug pages on; refused in `live` | 0 |
 | COUNTERSIGN_HOSTS | comma-separated host names served | localhost,127.0.0.1 |
 | COUNTERSIGN_SUPPLIER_HOSTS | comma-separated host names at which live supplier accounts may be called | none |
+| COUNTERSIGN_MAIL_URL | `smtp://user:password@host:587/desk@cards.example`: sends invitations; unset = links are shown only | |
 | COUNTERSIGN_SITE_URL | public address, used in webhook registrations | http://127.0.0.1:8200 |
 """
 
@@ -140,6 +141,7 @@ INSTALLED_APPS = [
     "procurement.approvals",
     "procurement.bookkeeping",
     "procurement.orders",
+    "procurement.people",
     "procurement.claims",
     "procurement.reconciliation",
     "procurement.onboarding",
@@ -240,6 +242,14 @@ if ENVIRONMENT == "live":
         "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
         "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
     }
+
+# The path names the sender. Mail goes out under TLS only.
+mail = urlsplit(env("COUNTERSIGN_MAIL_URL"))
+MAIL_IS_SET_UP = bool(mail.hostname)
+EMAIL_HOST, EMAIL_PORT = mail.hostname or "", mail.port or 587
+EMAIL_HOST_USER, EMAIL_HOST_PASSWORD = unquote(mail.username or ""), unquote(mail.password or "")
+EMAIL_USE_TLS, EMAIL_TIMEOUT = True, 10
+DEFAULT_FROM_EMAIL = unquote(mail.path.lstrip("/"))
 
 BROKER_URL = env("BROKER_URL")
 BROKER_DIR = DATA_DIR / "broker"

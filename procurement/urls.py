@@ -8,6 +8,7 @@ urlpatterns = [
     path("", include("procurement.desk.urls")),
     path("", include("procurement.web.urls")),
     path("", include("procurement.staff.urls")),
+    path("", include("procurement.people.urls")),
     path("", include("procurement.suppliers.urls")),
     path("", include("procurement.terms.urls")),
     path("", include("procurement.onboarding.urls")),

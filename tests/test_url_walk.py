@@ -19,9 +19,11 @@ from tests.world import World, build_world
 
 __all__ = ["sandbox_server", "shop"]
 
-# Reachable without signing in, each on purpose: signing in itself, suppliers' messages, the look of the pages, and what a
-# load balancer and Prometheus ask.
-OPEN_TO_ALL = {"login", "login_code", "suppliers:hook", "preferences", "gallery", "livez", "readyz", "metrics"}
+# Reachable without signing in, each on purpose: signing in itself, joining by a link, suppliers' messages, the look of the
+# pages, and what a load balancer and Prometheus ask.
+OPEN_TO_ALL = {"login", "login_code", "suppliers:hook", "preferences", "gallery", "livez", "readyz", "metrics"} | {
+    f"people:invitation_{step}" for step in ("open", "accept")
+}
 
 
 def addresses(resolver: URLResolver | None = None, prefix: str = "") -> Iterator[tuple[str, tuple[str, ...]]]:

@@ -24,6 +24,8 @@ from procurement.claims.services.filing import file_claim
 from procurement.onboarding.services import start_probe
 from procurement.orders.models import Code, Order, Reveal, RevealAlert, UnclaimedOrder
 from procurement.orders.services import drafting
+from procurement.people.invitations import invite
+from procurement.people.proposals import propose
 from procurement.reconciliation.models import AccountStatement, Day, Difference
 from procurement.reconciliation.services import reconcile_day
 from procurement.reconciliation.statements import dry_run_statement
@@ -118,6 +120,7 @@ def build_world(shop: Shop, buyer: User, support: User, drafter: User) -> World:
         "suppliers:hook slug": shop.accounts["alpha"].hook_slug,
         "suppliers:webhook pk": first(WebhookEvent.objects.all()),
         **told(shop.accounts["alpha"], buyer),
+        **joining(buyer),
     }
     today = timezone.now().date()
     day = reconcile_day(by=None, account=shop.accounts["psnb2b"], currency="USD", day=today)
@@ -149,6 +152,21 @@ def told(account: SupplierAccount, buyer: User) -> dict[str, Any]:
         "terms:price pk": price_list.pk,
         "terms:question pk": question.pk,
         "terms:access pk": asking.prepare_access_request(by=first_admin, account=account, fields=ACCESS).pk,
+    }
+
+
+def joining(buyer: User) -> dict[str, Any]:
+    """Somebody invited who has not joined, and a proposal about the buyer."""
+    inviter = make_person("ina_invites", "admin")
+    made, link = invite(by=inviter, username="nora", name="Nora New", email="nora@cards.example")
+    proposal = propose(
+        by=inviter, kind="roles", about=str(buyer.pk), after={"roles": ["support"]}, reason="Moves to the support team"
+    )
+    return {
+        "people:person pk": made.person.pk,
+        "people:proposal pk": proposal.pk,
+        "people:limits currency": "USD",
+        "people:invitation token": link.rstrip("/").rpartition("/")[2],
     }
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import models, transaction
@@ -36,6 +36,17 @@ def limits_for(currency: str) -> tuple[int, int]:
     if rule is None:
         return DEFAULT_ORDER_LIMIT_MINOR, DEFAULT_DAILY_LIMIT_MINOR
     return rule.order_limit_minor, rule.daily_limit_minor
+
+
+def set_limits(*, by: User, currency: str, order_limit_minor: int, daily_limit_minor: int, at: datetime) -> None:
+    """Put other limits on purchases in `currency` (minor units); whoever calls has had them confirmed by two people (R35)."""
+    before = limits_for(currency)
+    limits = {"order_limit_minor": order_limit_minor, "daily_limit_minor": daily_limit_minor}
+    rule, _ = ApprovalRule.objects.update_or_create(
+        currency=currency, defaults={**limits, "changed_by": by, "changed_at": at}
+    )
+    words = [" and ".join(format_amount(limit, currency) for limit in pair) for pair in (before, limits.values())]
+    record("approval_rule.changed", by=by, subject=rule, before=words[0], after=words[1])
 
 
 def rule_for(*, amount_minor: int, spent_today_minor: int, currency: str) -> str:

@@ -19,6 +19,7 @@ from procurement.catalog.states import MAPPING
 from procurement.claims.states import CASE, CLAIM
 from procurement.onboarding.states import PROBE
 from procurement.orders.states import ATTEMPT, CODE, ORDER, UNCLAIMED
+from procurement.people.states import INVITATION, PROPOSAL
 from procurement.reconciliation.states import SIGN_OFF
 from procurement.staff.permissions import Permission
 from procurement.staff.roles import ROLES
@@ -28,7 +29,7 @@ from procurement.terms.states import ACCESS, PRICE_LIST, QUESTION, STATEMENT
 
 MACHINES = (
     *(ORDER, ATTEMPT, UNCLAIMED, CODE, APPROVAL, MAPPING, ACCOUNT, CASE, CLAIM, DEPOSIT, CORRECTION, SIGN_OFF),
-    *(STATEMENT, QUESTION, PRICE_LIST, ACCESS, PROBE),
+    *(STATEMENT, QUESTION, PRICE_LIST, ACCESS, PROBE, INVITATION, PROPOSAL),
 )
 WRITTEN_BY = "<!-- Written by `python3 dev.py manage docs`; change the code, not this page. -->\n"
 

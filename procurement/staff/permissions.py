@@ -28,6 +28,7 @@ class Permission(StrEnum):
     ORDER_APPROVE = "order:approve"
     ORDER_CREATE = "order:create"
     ORDER_VIEW = "order:view"
+    PEOPLE_MANAGE = "people:manage"
     RECONCILIATION_RUN = "reconciliation:run"
     RECONCILIATION_SIGN = "reconciliation:sign"
     RECONCILIATION_VIEW = "reconciliation:view"

@@ -101,7 +101,9 @@ class Finance(Role):
 class Admin(Role):
     name = "admin"
     label = "Administrator"
-    description = "Connects supplier accounts, keeps keys and webhooks, imports the catalogue. Opens no code."
+    description = (
+        "Connects supplier accounts, keeps keys and webhooks, imports the catalogue, invites people. Opens no code."
+    )
     permissions = frozenset(
         {P.ORDER_VIEW, P.COST_VIEW, P.APPROVAL_VIEW, P.CATALOG_VIEW, P.CATALOG_REFRESH, P.MAPPING_VIEW, P.MAPPING_DRAFT}
         | {
@@ -113,7 +115,7 @@ class Admin(Role):
             P.WEBHOOK_VIEW,
             P.WEBHOOK_REPLAY,
         }
-        | {P.AUDIT_VIEW}
+        | {P.AUDIT_VIEW, P.PEOPLE_MANAGE}
     )
 
 
