@@ -11,7 +11,6 @@ from django.db.models import Q, QuerySet
 from django.http import HttpResponse, HttpResponseBase
 from django.shortcuts import render
 from django.utils import timezone
-from django.utils.http import content_disposition_header
 from django.views.decorators.http import require_GET, require_POST
 
 from ledger.money import decimal_amount, format_amount
@@ -25,6 +24,7 @@ from procurement.errors import DomainError, Missing, Refused
 from procurement.staff.access import may, people_with, requires
 from procurement.staff.permissions import Permission
 from procurement.suppliers.models import SupplierAccount
+from procurement.web.exports import file_response
 from procurement.web.http import Request, see_other
 from procurement.web.lists import Column, Filter, ListSpec, Tab, list_page
 from procurement.web.once import once
@@ -242,11 +242,8 @@ def read(file: Any) -> bytes:
 @requires(Permission.LEDGER_VIEW)
 @require_GET
 def deposit_evidence(request: Request, pk: uuid.UUID, number: int) -> HttpResponse:
-    """One document, always as a download: what it holds never runs in this site's name."""
+    """One document, as a download."""
     found = Evidence.objects.filter(deposit_id=pk, pk=number).first()
     if found is None:
         raise Missing("There is no such document. Nothing was changed. Look at the deposit's page.")
-    headers = {"X-Content-Type-Options": "nosniff", "Cache-Control": "private, no-store"}
-    answer = HttpResponse(bytes(found.content), content_type=found.media_type, headers=headers)
-    answer["Content-Disposition"] = content_disposition_header(as_attachment=True, filename=found.name) or "attachment"
-    return answer
+    return file_response(bytes(found.content), name=found.name, media_type=found.media_type)

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable
-from io import BytesIO
 from typing import Any
 
 from django.contrib import messages
 from django.forms import BaseForm
-from django.http import FileResponse, HttpResponse, HttpResponseBase
+from django.http import HttpResponse, HttpResponseBase
 from django.shortcuts import get_object_or_404, render
 from django.views.decorators.http import require_GET, require_POST
 
@@ -33,7 +32,7 @@ from procurement.terms.forms import (
 )
 from procurement.terms.kinds import KINDS, kinds_for
 from procurement.terms.models import AccessRequest, PriceList, Question, Statement
-from procurement.web.exports import FORMATS, table_response
+from procurement.web.exports import FORMATS, file_response, table_response
 from procurement.web.http import Request, see_other
 from procurement.web.once import once
 
@@ -215,13 +214,7 @@ def price_receive(request: Request, pk: uuid.UUID) -> HttpResponse:
 def price_file(request: Request, pk: uuid.UUID) -> HttpResponseBase:
     """The very file that came, as an attachment."""
     price_list = get_object_or_404(PriceList.objects.exclude(sha256=""), pk=pk)
-    # Never shown by the browser as a page of ours, whatever is in it.
-    return FileResponse(
-        BytesIO(price_list.content),
-        as_attachment=True,
-        filename=price_list.file_name,
-        content_type="application/octet-stream",
-    )
+    return file_response(bytes(price_list.content), name=price_list.file_name)
 
 
 @requires(Permission.ACCOUNT_VIEW)

@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import csv
 import tempfile
+import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import IO, Any, Protocol
 
 import xlsxwriter
-from django.http import FileResponse, HttpRequest, HttpResponseBase, StreamingHttpResponse
+from django.http import FileResponse, HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
 from django.utils import timezone
+from django.utils.http import content_disposition_header
 
 from procurement.web.clock import iso
 
 # What `?format=` may ask for, and what the button says.
 FORMATS = {"csv": "CSV", "xlsx": "Excel"}
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+# What a spreadsheet takes for the beginning of a formula, after blanks and in its full-width form as well.
+_FORMULA = ("=", "+", "-", "@")
+_BLANKS = ("\t", "\r", "\n", "\x00")
 # A spreadsheet counts in binary: longer numbers would lose digits there.
 _EXACT_DIGITS = 15
 
@@ -51,7 +55,8 @@ def safe_cell(value: object) -> str | int | Decimal:
     if isinstance(value, datetime):
         return iso(value)
     text = str(value).replace("−", "-")
-    return f"'{text}" if text.startswith(_FORMULA) else text
+    plain = unicodedata.normalize("NFKC", text).lstrip(" \u200b\ufeff" + "".join(_BLANKS))
+    return f"'{text}" if text.startswith(_BLANKS) or plain.startswith(_FORMULA) else text
 
 
 def table_response(
@@ -74,6 +79,14 @@ def text_response(name: str, ending: str, lines: Iterable[str]) -> StreamingHttp
     """Stream `lines` as an attachment of plain text."""
     response = StreamingHttpResponse((f"{line}\n" for line in lines), content_type="text/plain; charset=utf-8")
     response["Content-Disposition"] = f'attachment; filename="{_stem(name, timezone.now())}.{ending}"'
+    return response
+
+
+def file_response(content: bytes, *, name: str, media_type: str = "application/octet-stream") -> HttpResponse:
+    """A file somebody uploaded, always as a download: whatever it holds never runs in this site's name."""
+    response = HttpResponse(content, content_type=media_type)
+    response["Content-Disposition"] = content_disposition_header(as_attachment=True, filename=name) or "attachment"
+    response["Content-Security-Policy"] = "default-src 'none'; frame-ancestors 'none'; sandbox"
     return response
 
 

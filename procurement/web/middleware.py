@@ -18,6 +18,7 @@ from procurement.web.request_id import RequestIdFilter
 from procurement.web.views import bad_request, refusal
 
 __all__ = [
+    "BodySizeMiddleware",
     "DomainErrorMiddleware",
     "NeverStoredMiddleware",
     "PlainTextMiddleware",
@@ -95,6 +96,28 @@ class NeverStoredMiddleware:
         response["Cache-Control"] = "no-store, private"
         patch_vary_headers(response, ["HX-Request"])
         return response
+
+
+class BodySizeMiddleware:
+    """Refuses a body larger than any form's files, before it is read: Django puts files of any size on the disk first.
+
+    A view that takes bytes has a limit of its own, and counts what it refuses.
+    """
+
+    def __init__(self, get_response: Handler) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        return self.get_response(request)
+
+    def process_view(
+        self, request: HttpRequest, view: Callable[..., Any], args: object, kwargs: object
+    ) -> HttpResponse | None:
+        length = str(request.META.get("CONTENT_LENGTH") or "")
+        small = not length.isdecimal() or int(length) <= settings.LARGEST_REQUEST
+        if small or getattr(view, "takes_bytes", False):
+            return None
+        return refusal(request, "This is larger than anything the desk takes, 6 MB. Nothing was read or changed.", 413)
 
 
 class PlainTextMiddleware:

@@ -24,6 +24,7 @@ HEADINGS = {
     403: "Not allowed",
     404: "Nothing here",
     409: "It changed in the meantime",
+    413: "Too large",
     422: "This was not done",
     429: "Too many at once",
     503: "A part does not answer",

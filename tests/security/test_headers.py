@@ -12,6 +12,7 @@ from django.conf import settings as django_settings
 from django.test import Client
 from django.urls import reverse
 
+from procurement.web.exports import file_response
 from tests.security.pages import complaints, inline_code, missing_headers
 
 pytestmark = pytest.mark.django_db
@@ -98,6 +99,25 @@ def test_our_own_script_makes_no_code_out_of_text() -> None:
         re.findall(r"\beval\(|new Function|document\.write|setTimeout\(\s*[\"'`]|localStorage|sessionStorage", script)
         == []
     )
+
+
+@pytest.mark.parametrize("length", [6 * 1024 * 1024 + 1, 10**15])
+def test_a_body_larger_than_any_form_is_refused_unread(length: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    from django.http import HttpRequest
+
+    monkeypatch.setattr(HttpRequest, "read", lambda *args: pytest.fail("it was read"))
+    answer = Client().post(SIGN_IN, {"username": "x"}, CONTENT_LENGTH=length)
+
+    assert (answer.status_code, complaints(answer)) == (413, "")
+    assert "Nothing was read or changed" in answer.content.decode()
+
+
+def test_an_uploaded_file_comes_back_as_a_download_that_runs_nothing() -> None:
+    answer = file_response(b"<script>alert(1)</script>", name='a"\r\nX: y.html', media_type="text/html")
+
+    assert answer["Content-Security-Policy"] == "default-src 'none'; frame-ancestors 'none'; sandbox"
+    assert answer["Content-Disposition"].startswith("attachment; filename")
+    assert "\n" not in answer["Content-Disposition"]
 
 
 @pytest.mark.parametrize(

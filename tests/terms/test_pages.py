@@ -177,7 +177,7 @@ def test_a_price_list_is_asked_for_added_and_given_back_as_a_file(
     assert send(client, form, {"file": SimpleUploadedFile("prices.html", content)}).status_code == 303
 
     answer: Any = signed_in(finance).get(file)
-    assert b"".join(answer.streaming_content) == content
+    assert answer.content == content
     assert answer["Content-Type"] == "application/octet-stream"
     assert answer["Content-Disposition"] == 'attachment; filename="prices.html"'
     assert "prices.html , by Ada Admin" in text_of(client, page)

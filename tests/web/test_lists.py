@@ -193,7 +193,23 @@ def test_a_list_exports_exactly_its_filtered_rows_to_excel(people: list[User]) -
     assert noted == [("All; Letter: B", 30)]
 
 
-@pytest.mark.parametrize("text", ["=1+1", "+cmd", "-cmd", "@sum", "\tx", "\rx", "=HYPERLINK(1)", "-1+2"])
+# Behind blanks and invisible characters, and in the full-width form that spreadsheets take as well.
+HIDDEN_FORMULAS = [
+    "  =1+1",
+    "\n=1",
+    "\x00=1",
+    "\ufeff=1",
+    "\u200b@sum",
+    "\uff1d1+1",
+    " \uff0bcmd",
+    "\uff0d1",
+    "\uff20sum",
+]
+
+
+@pytest.mark.parametrize(
+    "text", ["=1+1", "+cmd", "-cmd", "@sum", "\tx", "\rx", "=HYPERLINK(1)", "-1+2", *HIDDEN_FORMULAS]
+)
 def test_no_cell_can_become_a_formula(text: str) -> None:
     assert safe_cell(text) == f"'{text}"
 
