@@ -10,7 +10,7 @@ from django.shortcuts import get_object_or_404, render
 from django.views.decorators.http import require_GET, require_POST
 
 from procurement.errors import Missing
-from procurement.reconciliation import queries, signing
+from procurement.reconciliation import matching, queries, signing
 from procurement.reconciliation.models import Day, Difference, SignOff
 from procurement.reconciliation.views.days import window_from
 from procurement.staff.access import requires
@@ -62,6 +62,17 @@ def difference_accept(request: Request, pk: int) -> HttpResponse:
     difference = get_difference(pk)
     signing.accept_difference(by=request.user, difference=difference)
     return to_day(request, difference.day)
+
+
+@requires(Permission.RECONCILIATION_RUN)
+@require_POST
+@once
+def day_match(request: Request, code: str, currency: str, day: str) -> HttpResponse:
+    """Accept that some differences answer each other: `differences` is their numbers with commas between."""
+    row = get_day(code, currency, day)
+    numbers = [int(one) for one in request.POST.get("differences", "").split(",") if one.isascii() and one.isdigit()]
+    matching.match_differences(by=request.user, row=row, chosen=numbers[: matching.MOST_TRIED])
+    return to_day(request, row)
 
 
 @requires(Permission.RECONCILIATION_RUN)
