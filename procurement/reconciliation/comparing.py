@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import combinations
 
 from procurement.orders.states import UNCONFIRMED
 from procurement.reconciliation import differences as kinds
 from procurement.reconciliation.differences import Found
 from procurement.reconciliation.facts import Facts, Ours
 from procurement.reconciliation.models import SupplierRecord
+from procurement.reconciliation.sums import sets_adding_to
 
 # Any set of this many differences is tried as the explanation of the balance; beyond it only their sum is.
 MOST_TRIED = 12
@@ -34,11 +34,13 @@ class Result:
     unread: int = 0
 
 
-def compare(facts: Facts, where_parted: Callable[[int], str], carried: int = 0, stated: Sequence[Found] = ()) -> Result:
+def compare(
+    facts: Facts, where_parted: Callable[[int], str], carried: Sequence[int] = (), stated: Sequence[Found] = ()
+) -> Result:
     """All differences of a day, by kind and reference. `where_parted(explained)` is asked only if the balances part.
 
-    `carried` is what the day before left unexplained of the balance, so that an old difference hides no new one; `stated`
-    is what a statement says otherwise, as far as nothing else names the same order.
+    `carried` is what the differences of the day before changed in the balance, so that an old one is not named as a new one
+    and hides none; `stated` is what a statement says otherwise, as far as nothing else names the same order.
     """
     result = Result(in_flight=sum(1 for order, _ in facts.held if order.state not in UNCONFIRMED))
     for order in facts.booked:
@@ -88,28 +90,38 @@ def compare_listed(facts: Facts, record: SupplierRecord) -> Iterator[Found]:
         yield kinds.timing(facts, order, record)
 
 
-def compare_balance(facts: Facts, result: Result, where_parted: Callable[[int], str], carried: int) -> None:
-    """The supplier's balance against ours: what no difference and no order on its way explains is one of its own."""
+def compare_balance(facts: Facts, result: Result, where_parted: Callable[[int], str], carried: Sequence[int]) -> None:
+    """The supplier's balance against ours: what nothing of the day or of the day before explains is a difference."""
     if facts.difference is None:
         return
     certain = [one.effect for one in result.found if one.effect and one.kind != "unconfirmed"]
     on_their_way = [-(order.cost or held) for order, held in facts.held_then if order.state not in UNCONFIRMED]
     unsettled = [-held for order, held in facts.held_then if order.cost is None]
     unconfirmed = [-held for order, held in facts.held_then if order.state in UNCONFIRMED]
-    chosen = explanation(facts.difference, [*certain, *unconfirmed, *on_their_way])
+    known = [*certain, *unconfirmed, *on_their_way]
+    chosen = explanation(facts.difference, known)
+    if chosen is None and carried:
+        chosen = explanation(facts.difference, [*known, *carried])
     if chosen is not None:
-        first = len(certain) + len(unconfirmed)
-        result.in_flight_minor = sum(on_their_way[place - first] for place in chosen if place >= first)
+        first, last = len(certain) + len(unconfirmed), len(known)
+        result.in_flight_minor = sum(known[place] for place in chosen if first <= place < last)
+        carry(facts, result, sum(carried[place - last] for place in chosen if place >= last))
         return
     rest = facts.difference - sum(certain)
-    if carried and rest:
-        result.found.append(kinds.carried_over(facts, carried))
-        rest -= carried
+    # Either all of it goes on, or all was settled meanwhile: whichever leaves less to explain.
+    still = min(sum(carried), 0, key=lambda going_on: abs(rest - going_on)) if carried else 0
+    carry(facts, result, still)
+    rest -= still
     if sum(unsettled) <= rest < 0:
         # What an unsettled order costs is known at most: a discount makes it less than is held.
         result.in_flight_minor = 0 if unconfirmed else rest
     elif rest:
-        result.found.append(kinds.balance_differs(facts, rest, where_parted(sum(certain) + carried)))
+        result.found.append(kinds.balance_differs(facts, rest, where_parted(sum(certain) + still)))
+
+
+def carry(facts: Facts, result: Result, amount: int) -> None:
+    if amount:
+        result.found.append(kinds.carried_over(facts, amount))
 
 
 def explanation(difference: int, effects: Sequence[int]) -> tuple[int, ...] | None:
@@ -118,8 +130,4 @@ def explanation(difference: int, effects: Sequence[int]) -> tuple[int, ...] | No
         return ()
     if len(effects) > MOST_TRIED:
         return tuple(range(len(effects))) if sum(effects) == difference else None
-    for size in range(1, len(effects) + 1):
-        for places in combinations(range(len(effects)), size):
-            if sum(effects[place] for place in places) == difference:
-                return places
-    return None
+    return next(sets_adding_to(difference, effects, range(1, len(effects) + 1)), None)

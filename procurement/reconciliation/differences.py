@@ -154,14 +154,16 @@ def codes_missing(facts: Facts, order: Ours, record: SupplierRecord) -> Found | 
     stated = record.delivered_quantity if record.status in ("delivered", "partly_delivered") else None
     there = order.delivered if stated is None else stated
     rest = max(order.quantity - order.delivered, 0)
-    if order.delivered == order.in_files == there and rest * order.unit_cost <= order.refunded:
+    # What was paid for them, which a discount makes less than was agreed; rounded up to a whole unit.
+    worth = -(-(order.cost or 0) * rest // order.quantity)
+    if order.delivered == order.in_files == there and worth <= order.refunded:
         return None
     sentence = (
         f"{order.label}: {order.quantity} codes were ordered, {order.delivered} are in custody, {order.in_files} in "
         f"delivery files, {there} delivered as the supplier counts. Fetch them again, or claim what is missing."
     )
     ours = f"{order.delivered} of {order.quantity} codes"
-    return Found("codes", order.label, order.pk, rest * order.unit_cost, 0, ours, f"{there} delivered", sentence)
+    return Found("codes", order.label, order.pk, worth, 0, ours, f"{there} delivered", sentence)
 
 
 def deposit_differs(facts: Facts, deposit: Deposit) -> Found:

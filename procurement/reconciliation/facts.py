@@ -41,7 +41,6 @@ class Ours:
     delivered: int
     in_files: int
     agreed: int
-    unit_cost: int
     refunded: int
     cost: int | None
     booked_at: datetime | None
@@ -188,7 +187,6 @@ def view(order: Order, purchase: Purchase | None, in_files: int) -> Ours:
         delivered=order.delivered_quantity,
         in_files=in_files,
         agreed=order.max_total_minor,
-        unit_cost=order.unit_cost_minor,
         refunded=order.refunded_minor,
         cost=purchase.cost if purchase else None,
         booked_at=purchase.at if purchase else None,

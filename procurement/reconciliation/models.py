@@ -11,7 +11,7 @@ from django.db.models import F, Q
 from django.utils import timezone
 
 from procurement.bookkeeping.statement import start_of
-from procurement.reconciliation.states import CAUSES, DAY, KINDS, SIGN_OFF
+from procurement.reconciliation.states import CAUSES, DAY, KINDS, MATCHED, MATCHED_WORDS, SIGN_OFF
 from procurement.states import Status
 
 
@@ -69,7 +69,8 @@ class Day(models.Model):
 class Difference(models.Model):
     """One thing that does not agree, named by type, amount, currency, order and age (R98).
 
-    `amount_minor` is what it changes in the supplier's balance against ours, as far as it has an amount.
+    `amount_minor` is what it comes to, as far as it has an amount; `effect_minor` what it changed in the supplier's
+    balance against ours when that was read, and changes on the next days until something settles it.
     """
 
     day = models.ForeignKey(Day, on_delete=models.PROTECT, related_name="differences")
@@ -77,6 +78,7 @@ class Difference(models.Model):
     reference = models.CharField(max_length=120)
     order = models.ForeignKey("orders.Order", on_delete=models.PROTECT, null=True, related_name="+")
     amount_minor = models.BigIntegerField()
+    effect_minor = models.BigIntegerField(default=0)
     currency = models.CharField(max_length=3)
     ours = models.CharField(max_length=120, blank=True)
     theirs = models.CharField(max_length=120, blank=True)
@@ -84,10 +86,12 @@ class Difference(models.Model):
     first_seen_at = models.DateTimeField(default=timezone.now)
     gone_at = models.DateTimeField(null=True)
     # What finance says of it; emptied when the difference changes, because that was said of another one.
-    cause = models.CharField(max_length=20, blank=True, choices=list(CAUSES.items()))
+    cause = models.CharField(max_length=20, blank=True, choices=[*CAUSES.items(), (MATCHED, MATCHED_WORDS)])
     note = models.CharField(max_length=500, blank=True)
     explained_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, related_name="+")
     accepted_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, related_name="+")
+    # The differences that answer each other have one number, that of the first of them.
+    match = models.BigIntegerField(null=True)
 
     class Meta:
         constraints = [
@@ -96,6 +100,10 @@ class Difference(models.Model):
                 fields=["day", "kind", "reference"],
                 condition=Q(gone_at__isnull=True),
                 name="a_difference_is_named_once",
+            ),
+            models.CheckConstraint(
+                condition=Q(match__isnull=False, cause=MATCHED) | (Q(match__isnull=True) & ~Q(cause=MATCHED)),
+                name="a_match_is_a_cause_of_its_own",
             ),
             # Nobody waves their own explanation through.
             models.CheckConstraint(
@@ -114,7 +122,7 @@ class Difference(models.Model):
 
     @property
     def cause_words(self) -> str:
-        return CAUSES.get(self.cause, "")
+        return self.get_cause_display() if self.cause else ""
 
 
 class SignOff(models.Model):

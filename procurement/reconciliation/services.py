@@ -6,7 +6,6 @@ from datetime import date, timedelta
 from typing import Any
 
 from django.db import transaction
-from django.db.models import Sum
 from django.utils import timezone
 
 from procurement.audit.services import record
@@ -16,6 +15,7 @@ from procurement.reconciliation.chain import parting_words
 from procurement.reconciliation.comparing import Result, compare
 from procurement.reconciliation.differences import Found
 from procurement.reconciliation.facts import Facts, gather
+from procurement.reconciliation.matching import undo_broken
 from procurement.reconciliation.models import Day, Difference
 from procurement.reconciliation.reading import nearest_snapshot, read_supplier
 from procurement.reconciliation.signing import reopen_if_changed
@@ -53,23 +53,26 @@ def reconcile_day(*, by: User | None, account: SupplierAccount, currency: str, d
     carried = carried_into(window)
     result = compare(
         facts,
-        lambda known: parting_words(window, reading_time(facts), known, carried),
+        lambda known: parting_words(window, reading_time(facts), known, sum(carried)),
         carried,
         stated_differences(window),
     )
     return keep(by, facts, result, problem)
 
 
-def carried_into(window: Window) -> int:
-    """What the day before left unexplained of the balance, in minor units of the window's currency."""
+def carried_into(window: Window) -> list[int]:
+    """What each difference of the day before changed in the balance, in minor units: it may go on until it is settled.
+
+    An unconfirmed order is left out: while its money is held, each day names it anew.
+    """
     before = Difference.objects.filter(
         day__account=window.account,
         day__currency=window.currency,
         day__day=window.day - timedelta(days=1),
-        kind__in=["balance", "carried"],
         gone_at__isnull=True,
     )
-    return int(before.aggregate(total=Sum("amount_minor"))["total"] or 0)
+    kept = before.exclude(effect_minor=0).exclude(kind="unconfirmed").order_by("kind", "reference")
+    return list(kept.values_list("effect_minor", flat=True))
 
 
 def reading_time(facts: Facts) -> Any:
@@ -84,7 +87,11 @@ def keep(by: User | None, facts: Facts, result: Result, problem: str) -> Day:
         before = (row.state, row.ours_minor, row.theirs_minor)
         for name, value in figures_of(facts, result, problem).items():
             setattr(row, name, value)
-        changed = sync_differences(row, result.found) or before != (row.state, row.ours_minor, row.theirs_minor)
+        changed = sync_differences(row, result.found) | undo_broken(row) or before != (
+            row.state,
+            row.ours_minor,
+            row.theirs_minor,
+        )
         row.version += 1 if changed else 0
         row.save()
         reopen_if_changed(row)
@@ -142,8 +149,8 @@ def sync_differences(row: Day, found: list[Found]) -> bool:
     return bool(gone or fresh or moved)
 
 
-FACTS = ("amount_minor", "order", "ours", "theirs", "sentence")
-SAID = ("cause", "note", "explained_by", "accepted_by")
+FACTS = ("amount_minor", "effect_minor", "order", "ours", "theirs", "sentence")
+SAID = ("cause", "note", "explained_by", "accepted_by", "match")
 
 
 def build(row: Day, found: Found) -> Difference:
@@ -156,6 +163,7 @@ def rewrite(difference: Difference, found: Found) -> bool:
     """Bring a row up to what was found; whether it changed."""
     wanted = {
         "amount_minor": found.amount,
+        "effect_minor": found.effect,
         "order_id": found.order,
         "ours": found.ours[:120],
         "theirs": found.theirs[:120],
@@ -164,7 +172,7 @@ def rewrite(difference: Difference, found: Found) -> bool:
     changed = any(getattr(difference, name) != value for name, value in wanted.items())
     if difference.amount_minor != found.amount:
         # What finance said was said of another amount.
-        wanted |= {"cause": "", "note": "", "explained_by": None, "accepted_by": None}
+        wanted |= {"cause": "", "note": "", "explained_by": None, "accepted_by": None, "match": None}
     for name, value in wanted.items():
         setattr(difference, name, value)
     return changed

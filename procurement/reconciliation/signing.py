@@ -18,6 +18,7 @@ from ledger.money import Money
 from procurement.audit.services import record
 from procurement.bookkeeping.volume import forget_clean_day, note_clean_day
 from procurement.errors import NotAllowed, Refused, StaleState
+from procurement.reconciliation.matching import undo_broken
 from procurement.reconciliation.models import Day, Difference, SignOff
 from procurement.reconciliation.queries import matched_rows
 from procurement.reconciliation.states import CAUSES, SIGN_OFF
@@ -25,6 +26,7 @@ from procurement.staff.access import check_can, may
 from procurement.staff.models import User
 from procurement.staff.permissions import Permission
 from procurement.states import transition
+from procurement.suppliers.clients.redaction import mask_code_like
 
 # A difference up to this many minor units needs one person's explanation; above it a second one accepts it.
 ALONE_UP_TO = 5_00
@@ -42,7 +44,8 @@ def in_force(row: Day) -> SignOff | None:
 
 
 def needs_second(row: Day, difference: Difference) -> bool:
-    return abs(difference.amount_minor) > limit_of(row)
+    """Whether a second person must accept its explanation; a match leaves no money over."""
+    return difference.match is None and abs(difference.amount_minor) > limit_of(row)
 
 
 def unexplained(row: Day) -> list[Difference]:
@@ -58,13 +61,15 @@ def explain_difference(*, by: User, difference: Difference, cause: str, note: st
     """Say why both sides differ; a note of 10 characters at least, because the auditor reads it later."""
     check_can(by, Permission.RECONCILIATION_RUN)
     _check_open(difference)
-    note = " ".join(note.split())[:500]
+    note = mask_code_like(" ".join(note.split())[:500])
     if cause not in CAUSES:
         raise Refused("Choose one of the causes. Nothing was noted.")
     if len(note) < 10:
         raise Refused("Say in at least 10 characters how you know. Nothing was noted.")
     with transaction.atomic():
-        Difference.objects.filter(pk=difference.pk).update(cause=cause, note=note, explained_by=by, accepted_by=None)
+        said = {"cause": cause, "note": note, "explained_by": by, "accepted_by": None, "match": None}
+        Difference.objects.filter(pk=difference.pk).update(**said)
+        undo_broken(difference.day)
         what = f"{difference.label.lower()} {difference.reference}"
         record("reconciliation.explained", by=by, subject=difference.day, reason=note, what=what, cause=CAUSES[cause])
 
@@ -142,7 +147,7 @@ def sign_day(*, by: User, sign_off: SignOff, shown_hash: str) -> None:
 def withdraw_sign_off(*, by: User, sign_off: SignOff, reason: str) -> None:
     """Take a preparation back, with a reason: by who prepared it, or by a reviewer who does not agree."""
     check_can(by, Permission.RECONCILIATION_SIGN)
-    reason = " ".join(reason.split())[:500]
+    reason = mask_code_like(" ".join(reason.split())[:500])
     if len(reason) < 3:
         raise Refused("Say why in a few words: who prepared the day reads it. Nothing was changed.")
     _end(sign_off, "withdrawn", by, reason)
@@ -206,7 +211,17 @@ def _digest_of_matched(row: Day) -> str:
 
 
 def digest(content: dict[str, Any]) -> str:
-    return hashlib.sha256(json.dumps(content, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+    return hashlib.sha256(signed_bytes(content)).hexdigest()
+
+
+def is_intact(sign_off: SignOff) -> bool:
+    """Whether the stored content is still the one that was signed."""
+    return digest(sign_off.content) == sign_off.content_hash
+
+
+def signed_bytes(content: dict[str, Any]) -> bytes:
+    """Frozen content as it is hashed: whoever has this file can check the signature's hash without this program."""
+    return json.dumps(content, sort_keys=True, separators=(",", ":")).encode()
 
 
 @dataclass(frozen=True)

@@ -38,6 +38,10 @@ CAUSES = {
     "other": "Another cause, as noted",
 }
 
+# What only `matching` writes: no choice of a form.
+MATCHED = "matched"
+MATCHED_WORDS = "Matched: together they come to nothing"
+
 # What a difference can be, in words.
 KINDS = {
     "missing_here": "Missing here",

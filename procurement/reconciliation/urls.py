@@ -16,6 +16,7 @@ urlpatterns = [
     path("statements/<int:pk>/", statements.statement_detail, name="statement_detail"),
     path("statements/<int:pk>/import/", statements.statement_apply, name="statement_apply"),
     path("<slug:code>/<str:currency>/<str:day>/", days.day_detail, name="day_detail"),
+    path("<slug:code>/<str:currency>/<str:day>/match/", signing.day_match, name="day_match"),
     path("<slug:code>/<str:currency>/<str:day>/prepare/", signing.day_prepare, name="day_prepare"),
     path("<slug:code>/<str:currency>/<str:day>/sign/", signing.day_sign, name="day_sign"),
     path("<slug:code>/<str:currency>/<str:day>/withdraw/", signing.day_withdraw, name="day_withdraw"),

@@ -418,7 +418,13 @@ def left_open(scene: Scene, amount: int) -> None:
     zero = dict.fromkeys(("opening_minor", "deposits_minor", "orders_minor", "credits_minor", "ours_minor"), 0)
     day = Day.objects.create(account=scene.account, currency="USD", day=DAY - timedelta(days=1), **zero)
     Difference.objects.create(
-        day=day, kind="balance", reference="balance", amount_minor=amount, currency="USD", sentence="Not explained."
+        day=day,
+        kind="balance",
+        reference="balance",
+        amount_minor=amount,
+        effect_minor=amount,
+        currency="USD",
+        sentence="Not explained.",
     )
 
 

@@ -18,6 +18,8 @@ from procurement.bookkeeping.queries import books_kept
 from procurement.bookkeeping.volume import gates
 from procurement.errors import Missing
 from procurement.reconciliation import queries
+from procurement.reconciliation.documents import documents_of
+from procurement.reconciliation.matching import proposals_for
 from procurement.reconciliation.models import Day
 from procurement.reconciliation.queries import ExportRow
 from procurement.reconciliation.services import ask_for_day
@@ -141,9 +143,11 @@ def day_detail(request: Request, code: str, currency: str, day: str) -> HttpResp
         "sentence": queries.sentence_of(row) if row else "",
         "running": queries.running_of(window),
         "groups": queries.differences_of(row) if row else [],
+        "proposals": proposals_for(row) if row else [],
         "gone": list(queries.gone_differences(row)[:50]) if row else [],
         "matched": queries.matched_shown(row) if row else [],
         "counts": queries.counts_of(window),
+        "documents": documents_of(window),
         "entries": timeline_for(row, *row.sign_offs.all()) if row else [],
         "signing": standing_of(row, request.user) if row else None,
         "causes": CAUSES.items(),

@@ -5,18 +5,33 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib import messages
-from django.http import HttpResponse
+from django.http import HttpResponse, HttpResponseBase
 from django.shortcuts import get_object_or_404, render
 from django.views.decorators.http import require_GET, require_POST
 
+from procurement.audit.services import record
 from procurement.errors import Missing
-from procurement.reconciliation import queries, signing
+from procurement.reconciliation import matching, printing, queries, signing
 from procurement.reconciliation.models import Day, Difference, SignOff
+from procurement.reconciliation.printing import ReportRow
 from procurement.reconciliation.views.days import window_from
 from procurement.staff.access import requires
 from procurement.staff.permissions import Permission
+from procurement.web.exports import FORMATS, table_response
 from procurement.web.http import Request, see_other
+from procurement.web.lists import Column
 from procurement.web.once import once
+
+REPORT_FORMATS = {"pdf", "json", *FORMATS}
+COLUMNS: list[Column[ReportRow]] = [  # type: ignore[type-var]
+    Column("part", lambda row: row.part),
+    Column("name", lambda row: row.name),
+    Column("words", lambda row: row.words),
+    Column("amount", lambda row: row.amount),
+    Column("currency", lambda row: row.currency),
+    Column("explained by", lambda row: row.explained_by),
+    Column("accepted by", lambda row: row.accepted_by),
+]
 
 
 def to_day(request: Request, row: Day) -> HttpResponse:
@@ -67,6 +82,17 @@ def difference_accept(request: Request, pk: int) -> HttpResponse:
 @requires(Permission.RECONCILIATION_RUN)
 @require_POST
 @once
+def day_match(request: Request, code: str, currency: str, day: str) -> HttpResponse:
+    """Accept that some differences answer each other: `differences` is their numbers with commas between."""
+    row = get_day(code, currency, day)
+    numbers = [int(one) for one in request.POST.get("differences", "").split(",") if one.isascii() and one.isdigit()]
+    matching.match_differences(by=request.user, row=row, chosen=numbers[: matching.MOST_TRIED])
+    return to_day(request, row)
+
+
+@requires(Permission.RECONCILIATION_RUN)
+@require_POST
+@once
 def day_prepare(request: Request, code: str, currency: str, day: str) -> HttpResponse:
     """Freeze the day for another person to sign."""
     row = get_day(code, currency, day)
@@ -97,17 +123,40 @@ def day_withdraw(request: Request, code: str, currency: str, day: str) -> HttpRe
 
 @requires(Permission.RECONCILIATION_VIEW)
 @require_GET
-def day_report(request: Request, code: str, currency: str, day: str) -> HttpResponse:
-    """What was signed, for print: the frozen figures, the differences with their explanations, both names, the hash."""
+def day_report(request: Request, code: str, currency: str, day: str) -> HttpResponseBase:
+    """What was signed, on a page or as a file: the frozen figures, the differences with their explanations, both names."""
     row = get_day(code, currency, day)
     signed = list(row.sign_offs.filter(reviewed_by__isnull=False).select_related("prepared_by", "reviewed_by"))
     newest = max(signed, key=lambda one: one.reviewed_at or one.prepared_at, default=None)
+    earlier = [one for one in signed if one != newest]
+    wanted = request.GET.get("format", "")
+    if newest is not None and wanted in REPORT_FORMATS:
+        record(
+            "export.made", by=request.user, subject=request.user, what=f"the signed report of {row} as {wanted}", rows=1
+        )
+        return report_file(request, newest, earlier, wanted)
     context: dict[str, Any] = {
         "row": row,
         "sign_off": newest,
         "content": newest.content if newest else {},
-        "difference": newest.content["theirs"] - newest.content["ours"] if newest else 0,
-        "intact": newest is not None and signing.digest(newest.content) == newest.content_hash,
-        "earlier": [one for one in signed if one != newest],
+        "difference": printing.difference_of(newest.content) if newest else 0,
+        "intact": newest is not None and signing.is_intact(newest),
+        "earlier": earlier,
     }
     return render(request, "reconciliation/day_report.html", context)
+
+
+def report_file(request: Request, sign_off: SignOff, earlier: list[SignOff], wanted: str) -> HttpResponseBase:
+    """What was signed as a PDF, as a table, or as the bytes that were hashed."""
+    name = f"signed report {sign_off.content['account']} {sign_off.content['currency']} {sign_off.content['day']}"
+    if wanted in FORMATS:
+        about = f"signed by {sign_off.reviewed_by}; SHA-256 {sign_off.content_hash}; ledger {sign_off.checkpoint}"
+        return table_response(request, name, COLUMNS, printing.report_rows(sign_off), about)
+    if wanted == "json":
+        content, media_type = signing.signed_bytes(sign_off.content), "application/json"
+    else:
+        content = printing.report_pdf(sign_off, earlier, intact=signing.is_intact(sign_off))
+        media_type = "application/pdf"
+    response = HttpResponse(content, content_type=media_type)
+    response["Content-Disposition"] = f'attachment; filename="{name.replace(" ", "-")}.{wanted}"'
+    return response

@@ -1,0 +1,90 @@
+"""What proves a day stands on its page, with where it is."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.test import Client
+
+from procurement.bookkeeping import corrections, deposits
+from procurement.bookkeeping.models import Deposit
+from procurement.claims.services.cases import open_case
+from procurement.orders.models import Order
+from procurement.reconciliation.documents import SHOWN, documents_of
+from procurement.reconciliation.window import window_of
+from procurement.staff.models import User
+from tests.at_desk import Desk
+from tests.reconciliation.conftest import DAY, NEXT, NOON, Scene, moment
+from tests.reconciliation.test_statements import LATER, imported, order_line, upload
+
+MINUTE = timedelta(minutes=1)
+
+
+@pytest.fixture
+def proven(scene: Scene, finance: User, support: User) -> Scene:
+    """A day with two statements, a deposit with its invoice and one without, a correction, two files and a case."""
+    order = scene.buy("ORD-1")
+    scene.buy("ORD-2", at=NOON + MINUTE)
+    scene.buy("ORD-LATE", at=NEXT + MINUTE)
+    imported(scene, finance, order_line("ORD-1", 4500))
+    upload(scene, finance, order_line("ORD-1", 4400))
+    scene.deposit(2_000, NOON)
+    with moment(NOON):
+        facts: dict[str, Any] = {"account": scene.account, "currency": "USD"}
+        paid = deposits.announce_deposit(by=finance, amount_minor=900, way="USDT/TRC-20", reference="INV-1", **facts)
+        deposits.add_evidence(by=finance, deposit=paid, name="invoice.pdf", content=b"%PDF-1.7 invoice")
+        Deposit.objects.filter(pk=paid.pk).update(
+            state="credited", credited_minor=900, credited_on=DAY, credited_how="opening"
+        )
+        corrections.propose_correction(
+            by=finance, amount_minor=-300, against="fees", day=DAY, reason="A fee, as they wrote.", **facts
+        )
+        open_case(by=support, order=order, error_text="Not valid")
+    return scene
+
+
+@pytest.mark.requirement("R65", "R73", "R94", "R95")
+def test_a_day_lists_what_proves_it_and_nothing_of_another_day(proven: Scene, finance: User) -> None:
+    found = {
+        one.label: [(row.name, row.facts) for row in one.rows]
+        for one in documents_of(window_of(proven.account, "USD", DAY))
+    }
+    assert list(found) == ["Account statements", "Deposits", "Correcting entries", "Delivery files", "Cases"]
+    assert [facts.partition(";")[0] for _, facts in found["Account statements"]] == [
+        "2026-11-20 to 2026-11-20, compared with",
+        "2026-11-20 to 2026-11-20, only checked, not compared with",
+    ]
+    names = [name for name, _ in found["Deposits"]]
+    assert names[:2] == ["deposit INV-1", "invoice.pdf"]
+    assert found["Deposits"][2][1] == "20.00 USD credited; no document attached"
+    assert found["Correcting entries"][0][1].endswith("A fee, as they wrote.")
+    assert [name for name, _ in found["Delivery files"]] == ["ORD-1", "ORD-2"]
+    assert found["Delivery files"][0][1] == "2 codes at 12:00:03 UTC; checksum cccccccccccccccc…"
+    assert len(found["Cases"]) == 1
+    assert documents_of(window_of(proven.account, "EUR", DAY)) == []
+
+
+@pytest.mark.requirement("R94")
+def test_every_document_of_the_page_can_be_opened(proven: Scene, auditor: User) -> None:
+    with moment(LATER):
+        page = Desk(auditor).open("reconciliation:day_detail", "alpha", "USD", DAY.isoformat())
+        assert "What proves this day" in page.text
+        client = Client()
+        client.force_login(auditor)
+        for group in documents_of(window_of(proven.account, "USD", DAY)):
+            for one in group.rows:
+                assert one.url in page.html
+                assert client.get(one.url).status_code == 200, one.url
+
+
+def test_a_long_day_shows_the_first_and_counts_the_rest(scene: Scene, django_assert_max_num_queries: Any) -> None:
+    order = scene.buy("ORD-1")
+    Order.objects.filter(pk=order.pk).update(quantity=99)
+    order.deliveries.bulk_create(
+        [type(order.deliveries.get())(order=order, count=1, checksum="d" * 64, fetched_at=NOON) for _ in range(60)]
+    )
+    with django_assert_max_num_queries(9):
+        (files,) = documents_of(window_of(scene.account, "USD", DAY))
+    assert (len(files.rows), files.more) == (SHOWN, 11)
