@@ -123,7 +123,6 @@ TRANSIT_TOKEN_FILE = env("COUNTERSIGN_TRANSIT_TOKEN_FILE")
 INSTALLED_APPS = [
     "django.contrib.auth",
     "django.contrib.contenttypes",
-    "django.contrib.sessions",
     "django.contrib.messages",
     "django.contrib.staticfiles",
     "django.forms",
@@ -167,6 +166,7 @@ MIDDLEWARE = [
     "procurement.web.middleware.ResumeMiddleware",
     "django.contrib.auth.middleware.LoginRequiredMiddleware",
     "procurement.staff.middleware.FactorMiddleware",
+    "procurement.staff.middleware.TouchMiddleware",
     "procurement.web.middleware.DomainErrorMiddleware",
 ]
 
@@ -209,7 +209,9 @@ FACTOR_REQUIRED = ENVIRONMENT == "live" or env_bool("COUNTERSIGN_FACTOR")
 LOGIN_URL = "login"
 LOGIN_REDIRECT_URL = "overview"
 LOGOUT_REDIRECT_URL = "login"
-SESSION_COOKIE_AGE = 10 * 60 * 60
+SESSION_ENGINE = "procurement.staff.session_store"
+# Seconds without anybody at work, and in all, after which a sign-in ends.
+SESSION_COOKIE_AGE, SESSION_LONGEST = 30 * 60, 10 * 60 * 60
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = "Lax"
 CSRF_COOKIE_HTTPONLY = True

@@ -88,6 +88,8 @@ def build_world(shop: Shop, buyer: User, support: User, drafter: User) -> World:
     product = shop.accounts["alpha"].products.get(region="US", currency="USD", denomination_minor=2500)
     deposit, document = announced(shop, make_person("dina_deposits", "finance"))
     objects = {
+        "staff:session key": "0" * 64,
+        "staff:sign pk": buyer.pk,
         "approvals:request pk": first(ApprovalRequest.objects.filter(subject_id=str(waiting.pk))),
         "bookkeeping:entry pk": books.entry_of_deposit(first(Deposit.objects.filter(state="credited"))),
         "bookkeeping:correction pk": corrected(shop, make_person("cora_corrects", "finance")),

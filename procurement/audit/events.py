@@ -164,6 +164,8 @@ EVENTS: dict[str, str] = {
     "user.recovery_codes_made": "{actor} made new recovery codes",
     "user.role_granted": "{actor} gave {person} the role {role}",
     "user.role_revoked": "{actor} took the role {role} from {person}",
+    "user.session_ended": "{actor} ended a sign-in of theirs: {browser}, {address}",
+    "user.sessions_ended": "{actor} ended {count} sign-ins of {label}",
     "user.sign_in_failed": "Somebody failed to sign in as {label}: {why}",
     "user.signed_in": "{actor} signed in with {how}",
     "user.step_up_failed": "{actor} failed to prove again who they are",

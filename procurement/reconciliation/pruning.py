@@ -5,7 +5,6 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from django.conf import settings
-from django.contrib.sessions.backends.db import SessionStore
 from django.db.models import Max, QuerySet
 from django.db.models.functions import TruncHour
 from django.utils import timezone
@@ -13,6 +12,7 @@ from django.utils import timezone
 from procurement.bookkeeping.models import Deposit
 from procurement.orders.models import Order, UnclaimedOrder
 from procurement.orders.states import UNCONFIRMED
+from procurement.staff.session_store import SessionStore
 from procurement.suppliers.models import BalanceSnapshot, Exchange, SupplierAccount
 from procurement.work.registry import LAST, handler, periodic
 from procurement.work.services import make_due

@@ -10,6 +10,7 @@ class StaffConfig(AppConfig):
     label = "staff"
 
     def ready(self) -> None:
-        """The vault learns where seeds are sealed; a sign-in is noted as a step-up where a password counts as one."""
-        import_module("procurement.staff.stepping_up")
+        """The vault learns where seeds are sealed; sign-ins are noted."""
+        for module in ("sessions", "stepping_up"):
+            import_module(f"procurement.staff.{module}")
         sealed_column("staff.Factor", "seed_sealed", Purpose.TOTP)

@@ -23,6 +23,7 @@ from procurement.audit.services import record
 from procurement.errors import Refused
 from procurement.staff import tries
 from procurement.staff.models import Factor, RecoveryCode, User
+from procurement.staff.sessions import end_all
 from procurement.vault import Purpose, Secret, open_sealed, seal
 from procurement.vault.primitives import same
 
@@ -90,6 +91,8 @@ def to_scan(factor: Factor) -> ToScan:
 def confirm(*, by: User, code: str) -> list[str]:
     """Let the factor being set up count from now on, in place of the one before; the new recovery codes, shown once.
 
+    Every session of the person ends with it; the one at work goes on when its key is changed.
+
     Raises WrongCode or TooManyTries, and Refused when nothing is being set up.
     """
     factor = being_set_up(by)
@@ -103,6 +106,7 @@ def confirm(*, by: User, code: str) -> list[str]:
         by.factors.filter(confirmed_at__isnull=False).delete()
         if not by.factors.filter(pk=factor.pk, confirmed_at__isnull=True).update(confirmed_at=timezone.now()):
             raise Refused("You began this in another window just now. Nothing was changed by this one.")
+        end_all(by)
         record("user.factor_set_up", by=by, subject=by)
         return _replace_recovery_codes(by)
 
@@ -139,6 +143,7 @@ def remove(user: User, *, reason: str) -> bool:
         removed, _ = user.factors.all().delete()
         user.recovery_codes.all().delete()
         if removed:
+            end_all(user)
             record("user.factor_removed", by=None, subject=user, reason=reason)
     return bool(removed)
 

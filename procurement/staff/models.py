@@ -8,10 +8,12 @@ from functools import cached_property
 from typing import Any, ClassVar
 
 from django.contrib.auth.models import AbstractBaseUser, BaseUserManager
+from django.contrib.sessions.base_session import AbstractBaseSession
 from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import Lower
 from django.utils import timezone
+from django.utils.crypto import salted_hmac
 
 from procurement.staff.permissions import Permission
 from procurement.staff.roles import EXCLUSIVE, ROLES
@@ -77,6 +79,12 @@ class User(AbstractBaseUser):
 
     def can(self, permission: Permission) -> bool:
         return self.is_active and permission in self.permissions
+
+    def _get_session_auth_hash(self, secret: str | None = None) -> str:
+        """What a session must agree with at each request: whatever changes password or roles ends every session at once."""
+        held = ",".join(sorted(str(grant.pk) for grant in self.standing_grants))
+        value = f"{self.password}:{held}"
+        return salted_hmac("countersign.session", value, secret=secret, algorithm="sha256").hexdigest()
 
     def settled_at(self, permission: Permission) -> datetime | None:
         """From when on a role of theirs with `permission` is settled, the earliest of several; None without one."""
@@ -179,3 +187,17 @@ class Misses(models.Model):
 
     def __str__(self) -> str:
         return f"{self.count} misses"
+
+
+class Session(AbstractBaseSession):
+    """A sign-in in one browser, or what waits for one. Under the hash of its key: a copy of this table opens no session."""
+
+    session_key = models.CharField(max_length=64, primary_key=True)
+    user = models.ForeignKey(User, on_delete=models.CASCADE, null=True, related_name="sessions")
+    began_at = models.DateTimeField(null=True)
+    seen_at = models.DateTimeField(null=True)
+    browser = models.CharField(max_length=80, blank=True)
+    address = models.CharField(max_length=60, blank=True)
+
+    def __str__(self) -> str:
+        return f"session of {self.user}" if self.user_id else "session of nobody"

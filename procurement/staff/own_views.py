@@ -1,18 +1,21 @@
-"""What a person does about their own sign-in, under /me/: the second factor, and proving again who they are."""
+"""What a person does about their own sign-in, under /me/: second factor, sign-ins, and proving again who they are."""
 
 from __future__ import annotations
 
 from django import forms
 from django.conf import settings
+from django.contrib import messages
+from django.contrib.auth import logout
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
-from django.views.decorators.http import require_http_methods, require_POST
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from procurement.staff import factor, stepping_up
+from procurement.staff import factor, sessions, stepping_up
 from procurement.staff.access import for_everyone
 from procurement.staff.factor import being_set_up, factor_of
 from procurement.staff.forms import PasswordProofForm, ProofForm, proved
 from procurement.web.http import Request, never_keep, safe_next, see_other
+from procurement.web.templatetags.ui import count_of
 
 
 def may_change_factor(request: Request) -> bool:
@@ -82,3 +85,32 @@ def step_up(request: Request) -> HttpResponse:
         if status == 200:
             return see_other(request, back)
     return render(request, "staff/step_up.html", {"form": form, "back": back, "has_factor": has_factor}, status=status)
+
+
+@for_everyone
+@require_GET
+def own_sessions(request: Request) -> HttpResponse:
+    """Where I am signed in, so that a sign-in that is not mine shows."""
+    context = {"sessions": sessions.standing(request.user), "this": sessions.key_of(request)}
+    return render(request, "staff/sessions.html", context)
+
+
+@for_everyone
+@require_POST
+def session_end(request: Request, key: str) -> HttpResponse:
+    """End one of my sign-ins; ending the one at work is signing out."""
+    sessions.end(by=request.user, key=key)
+    if key == sessions.key_of(request):
+        logout(request)
+        return see_other(request, settings.LOGIN_URL)
+    messages.success(request, "That sign-in has ended.")
+    return see_other(request, "staff:sessions")
+
+
+@for_everyone
+@require_POST
+def sessions_end_others(request: Request) -> HttpResponse:
+    """End all of my sign-ins but this one."""
+    ended = sessions.end_others(request, request.user)
+    messages.success(request, f"{count_of(ended, 'other sign-in')} ended. This one goes on.")
+    return see_other(request, "staff:sessions")

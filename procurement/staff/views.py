@@ -5,16 +5,17 @@ from __future__ import annotations
 from typing import Any
 
 from django.conf import settings
+from django.contrib import messages
 from django.contrib.auth import logout, views
 from django.contrib.auth.decorators import login_not_required
 from django.contrib.auth.forms import AuthenticationForm
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import redirect, render, resolve_url
+from django.shortcuts import get_object_or_404, redirect, render, resolve_url
 from django.utils.decorators import method_decorator
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from procurement.staff import signing_in
-from procurement.staff.access import for_everyone
+from procurement.staff import sessions, signing_in
+from procurement.staff.access import for_everyone, may, requires
 from procurement.staff.demo import logins_to_show
 from procurement.staff.factor import factor_of
 from procurement.staff.forms import ProofForm, SignInForm, proved
@@ -22,7 +23,8 @@ from procurement.staff.models import User
 from procurement.staff.permissions import Permission
 from procurement.staff.roles import ROLES
 from procurement.staff.tries import know_browser
-from procurement.web.http import Request, never_keep, safe_next, with_query
+from procurement.web.http import Request, never_keep, safe_next, see_other, with_query
+from procurement.web.templatetags.ui import count_of
 
 
 @method_decorator(never_keep, name="dispatch")
@@ -100,6 +102,15 @@ def people(request: Request) -> HttpResponse:
     """Who holds which role, so that everyone knows whom to ask."""
     rows = User.objects.filter(is_active=True).prefetch_related("grants").order_by("display_name")
     team = [(person, [ROLES[name] for name in person.role_names]) for person in rows]
-    return render(
-        request, "staff/people.html", {"team": team, "roles": ROLES.values(), "all_permissions": list(Permission)}
-    )
+    context = {"team": team, "roles": ROLES.values(), "may_sign_out": may(request.user, Permission.PEOPLE_MANAGE)}
+    return render(request, "staff/people.html", context)
+
+
+@requires(Permission.PEOPLE_MANAGE)
+@require_POST
+def sign_out_person(request: Request, pk: int) -> HttpResponse:
+    """End every sign-in of somebody, whose account may be in strange hands."""
+    person = get_object_or_404(User, pk=pk)
+    ended = sessions.sign_out_everywhere(by=request.user, person=person)
+    messages.success(request, f"{person} is signed out everywhere ({count_of(ended, 'sign-in')} ended).")
+    return see_other(request, "staff:people")

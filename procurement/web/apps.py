@@ -10,7 +10,6 @@ class WebConfig(AppConfig):
     label = "web"
 
     def ready(self) -> None:
-        import_module("procurement.web.session_end")
         deployment = import_module("procurement.web.deployment")
         register(deployment.check_settings, Tags.security)
         register(deployment.check_people, Tags.database)

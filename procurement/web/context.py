@@ -8,11 +8,11 @@ from django.conf import settings
 from django.http import HttpRequest
 from django.utils.functional import SimpleLazyObject
 
+from procurement.staff.sessions import seconds_left
 from procurement.web.http import is_fragment
 from procurement.web.nav import navigation_for
 from procurement.web.preferences import preferences_of
 from procurement.web.request_id import current_request_id
-from procurement.web.session_end import seconds_left
 
 PRODUCT = "Countersign"
 
@@ -21,6 +21,7 @@ def shell(request: HttpRequest) -> dict[str, Any]:
     """Product name, environment, preferences, navigation (built only when a full page shows it), request id."""
     user = getattr(request, "user", None)
     signed_in = bool(user and user.is_authenticated)
+    idle, last = seconds_left(request) if signed_in else (0, 0)
     return {
         "product": PRODUCT,
         "sandbox": settings.ENVIRONMENT == "sandbox",
@@ -30,5 +31,6 @@ def shell(request: HttpRequest) -> dict[str, Any]:
         "navigation": SimpleLazyObject(lambda: navigation_for(user, request.path) if signed_in else []),
         "request_id": current_request_id(),
         "session_age": settings.SESSION_COOKIE_AGE,
-        "session_seconds": seconds_left(request) if signed_in else 0,
+        "session_seconds": idle,
+        "session_last": last,
     }

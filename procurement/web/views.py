@@ -17,7 +17,6 @@ from procurement.web import resume
 from procurement.web.http import is_fragment, safe_next
 from procurement.web.preferences import CHOICES, COOKIE_AGE_SECONDS
 from procurement.web.request_id import current_request_id
-from procurement.web.session_end import renew
 
 HEADINGS = {
     400: "This request could not be read",
@@ -91,8 +90,7 @@ def resume_form(request: HttpRequest) -> HttpResponse:
 @for_everyone
 @require_POST
 def stay_signed_in(request: HttpRequest) -> HttpResponse:
-    """Move the end of this session; the page's warning calls it."""
-    renew(request)
+    """Move the end of this session, as every request does that a person makes; the page's warning calls it."""
     return HttpResponse(status=204)
 
 

@@ -341,6 +341,7 @@
 
   /* htmx */
   on("htmx:configRequest", ({ detail }) => {
+    if (detail.elt.matches("[data-poll]")) detail.headers["X-Poll"] = "1";
     if (detail.verb !== "get") return;
     for (const name of [...new Set(detail.formData?.keys() ?? [])]) {
       if (detail.formData.getAll(name).every((value) => value === "")) detail.formData.delete(name);
@@ -393,12 +394,16 @@
   /* Session end: warned two minutes before, with a button that moves it. */
   const session = Number(document.body.dataset.session);
   if (session) {
+    const { sessionAge, sessionLast } = document.body.dataset;
+    const last = Date.now() + sessionLast * 1000;
     let ends = Date.now() + session * 1000;
+    const goOn = () => { ends = Math.min(last, Date.now() + sessionAge * 1000); };
+    on("htmx:afterRequest", ({ detail }) => { if (detail.successful && !detail.elt.matches("[data-poll]")) goOn(); });
     const stay = async () => {
       const token = one("[name=csrfmiddlewaretoken]")?.value;
       const answer = await fetch(document.body.dataset.stay, { method: "POST", headers: { "X-CSRFToken": token }, redirect: "manual" });
       if (!answer.ok) return complain(one("#session-end"), "You are signed out already. Copy what you typed before you leave this page.");
-      ends = Date.now() + Number(document.body.dataset.sessionAge) * 1000;
+      goOn();
       one("#session-end").remove();
       say("You stay signed in");
     };
@@ -414,8 +419,8 @@
       button.textContent = "Stay signed in";
       button.addEventListener("click", stay);
       const text = document.createElement("div");
-      text.textContent = "You will be signed out in 2 minutes.";
-      box.append(text, button);
+      text.textContent = `You will be signed out in 2 minutes.${ends < last ? "" : " No sign-in lasts longer; send what you are writing, then sign in again."}`;
+      box.append(text, ...(ends < last ? [button] : []));
       one("#messages").append(box);
       say(text.textContent);
     }, 5000);

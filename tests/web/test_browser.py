@@ -245,7 +245,7 @@ def test_the_end_of_the_session_is_announced_and_can_be_moved(open_at: Open) -> 
     page = open_at("/forms/")
     page.clock.install()
     page.reload()
-    page.clock.fast_forward("09:58:30")
+    page.clock.fast_forward("28:30")
     page.clock.run_for(6000)
     expect(page.locator("#session-end")).to_contain_text("You will be signed out in 2 minutes.")
     page.get_by_role("button", name="Stay signed in").click()

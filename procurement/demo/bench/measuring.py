@@ -13,7 +13,6 @@ from typing import Any
 
 from django.conf import settings
 from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
-from django.contrib.sessions.backends.db import SessionStore
 from django.core.handlers.wsgi import WSGIHandler
 from django.db import connection
 from django.test import RequestFactory
@@ -21,6 +20,7 @@ from django.urls import reverse
 
 from procurement.demo.bench.urls import BARE
 from procurement.staff.models import User
+from procurement.staff.session_store import SessionStore
 
 CSRF = "b" * 32
 
