@@ -161,6 +161,7 @@ EVENTS: dict[str, str] = {
     "user.factor_removed": "The authenticator app and the recovery codes of {label} were removed",
     "user.factor_set_up": "{actor} set up an authenticator app",
     "user.invited": "{actor} invited {label} as {username}",
+    "user.password_changed": "{actor} changed their password",
     "user.recovery_codes_made": "{actor} made new recovery codes",
     "user.role_granted": "{actor} gave {person} the role {role}",
     "user.role_revoked": "{actor} took the role {role} from {person}",

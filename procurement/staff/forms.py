@@ -6,10 +6,18 @@ from collections.abc import Callable
 from typing import Any
 
 from django import forms
-from django.contrib.auth.forms import AuthenticationForm
+from django.contrib.auth.forms import AuthenticationForm, PasswordChangeForm
+from django.http import HttpRequest
 
 from procurement.errors import DomainError
 from procurement.staff import signing_in
+from procurement.staff.models import User
+from procurement.staff.stepping_up import check_password
+from procurement.staff.tries import browser_of
+
+LONG_ENOUGH = (
+    "At least 12 characters. Four or five words in a row are easy to keep; no symbols or capitals are demanded."
+)
 
 
 class SignInForm(AuthenticationForm):
@@ -26,6 +34,26 @@ class SignInForm(AuthenticationForm):
                 self.refused_status = error.status
                 raise forms.ValidationError(error.sentence) from None
         return self.cleaned_data
+
+
+class PasswordForm(PasswordChangeForm):
+    """The old password and a new one, twice. Long is all that is asked of it, and not among those everybody takes."""
+
+    def __init__(self, request: HttpRequest, *args: Any, **kwargs: Any) -> None:
+        assert isinstance(request.user, User)
+        super().__init__(request.user, *args, **kwargs)
+        self.request, self.person = request, request.user
+        self.fields["old_password"].label = "Password you have"
+        self.fields["new_password1"].help_text = LONG_ENOUGH
+        self.fields["new_password2"].label = "New password again"
+
+    def clean_old_password(self) -> str:
+        old: str = self.cleaned_data["old_password"]
+        try:
+            check_password(self.person, old, browser_of(self.request, self.person))
+        except DomainError as error:
+            raise forms.ValidationError(error.sentence) from None
+        return old
 
 
 class ProofForm(forms.Form):

@@ -1,19 +1,21 @@
-"""What a person does about their own sign-in, under /me/: second factor, sign-ins, and proving again who they are."""
+"""What a person does about their own sign-in, under /me/: second factor, password, sign-ins, and proving again who they are."""
 
 from __future__ import annotations
 
 from django import forms
 from django.conf import settings
 from django.contrib import messages
-from django.contrib.auth import logout
+from django.contrib.auth import logout, update_session_auth_hash
+from django.db import transaction
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
+from procurement.audit.services import record
 from procurement.staff import factor, sessions, stepping_up
 from procurement.staff.access import for_everyone
 from procurement.staff.factor import being_set_up, factor_of
-from procurement.staff.forms import PasswordProofForm, ProofForm, proved
+from procurement.staff.forms import PasswordForm, PasswordProofForm, ProofForm, proved
 from procurement.web.http import Request, never_keep, safe_next, see_other
 from procurement.web.templatetags.ui import count_of
 
@@ -114,3 +116,20 @@ def sessions_end_others(request: Request) -> HttpResponse:
     ended = sessions.end_others(request, request.user)
     messages.success(request, f"{count_of(ended, 'other sign-in')} ended. This one goes on.")
     return see_other(request, "staff:sessions")
+
+
+@for_everyone
+@never_keep
+@require_http_methods(["GET", "POST"])
+def own_password(request: Request) -> HttpResponse:
+    """A new password for the old one; every other sign-in ends with it."""
+    form = PasswordForm(request, request.POST or None)
+    if request.method == "POST" and form.is_valid():
+        with transaction.atomic():
+            form.save()
+            record("user.password_changed", by=request.user, subject=request.user)
+            ended = sessions.end_others(request, request.user)
+        update_session_auth_hash(request, request.user)
+        messages.success(request, f"Your password is changed. {count_of(ended, 'other sign-in')} ended.")
+        return see_other(request, "staff:settings")
+    return render(request, "staff/password.html", {"form": form}, status=422 if request.method == "POST" else 200)

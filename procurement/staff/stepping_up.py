@@ -80,11 +80,16 @@ def step_up(request: HttpRequest, proof: str) -> None:
 def _check(user: User, proof: str, browser: str) -> str:
     if has_factor(user):
         return check(user, proof, browser=browser)
+    check_password(user, proof, browser)
+    return PASSWORD
+
+
+def check_password(user: User, password: str, browser: str) -> None:
+    """Raises WrongPassword or TooManyTries; misses are counted for each browser that is known."""
     tries.take("password", user.pk, browser, pace=tries.PROOF)
-    if not user.check_password(proof):
+    if not user.check_password(password):
         raise WrongPassword
     tries.clear("password", user.pk, browser)
-    return PASSWORD
 
 
 def ask(request: HttpRequest, back: str) -> HttpResponse:

@@ -11,6 +11,7 @@ own = (
         path("settings/", views.own_settings, name="settings"),
         path("settings/people/", views.people, name="people"),
         path("settings/people/<int:pk>/sign-out/", views.sign_out_person, name="sign_out_person"),
+        path("me/password/", own_views.own_password, name="password"),
         path("me/sessions/", own_views.own_sessions, name="sessions"),
         path("me/sessions/end-others/", own_views.sessions_end_others, name="sessions_end_others"),
         path("me/sessions/<str:key>/end/", own_views.session_end, name="session_end"),
