@@ -82,7 +82,7 @@ def show_person(
     context = {
         "person": person,
         "status": queries.status_of(person),
-        "link": invitations.open_invitation(person),
+        "invitation": invitations.open_invitation(person),
         "grants": [(ROLES[grant.role].label, grant) for grant in grants],
         "waiting": queries.open_proposals().filter(subject=person),
         "form": form or RolesForm(initial={"roles": person.role_names}),
