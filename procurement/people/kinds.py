@@ -18,12 +18,13 @@ from procurement.people.invitations import open_invitation
 from procurement.people.models import Proposal
 from procurement.people.states import INVITATION, WITHDRAWN
 from procurement.staff.access import people_with
+from procurement.staff.factor import has_factor, remove
 from procurement.staff.models import SETTLES_AFTER, RoleGrant, User
 from procurement.staff.permissions import Permission
 from procurement.staff.roles import ROLES, clashes
 from procurement.states import transition
 
-ROLE_CHANGE, DEACTIVATION, APPROVAL_RULE = "roles", "deactivation", "approval_rule"
+ROLE_CHANGE, DEACTIVATION, FACTOR, APPROVAL_RULE = "roles", "deactivation", "second_factor", "approval_rule"
 Content = Mapping[str, Any]
 FEWEST_ADMINS = 2
 
@@ -125,6 +126,24 @@ def deactivate(proposal: Proposal, by: User, at: datetime) -> None:
     record("user.deactivated", by=by, subject=person, reason=proposal.reason, **about)
 
 
+def factor_now(about: str) -> dict[str, Any]:
+    return {"factor": has_factor(person_of(about))}
+
+
+def check_factor(about: str, after: Content) -> None:
+    if after["factor"]:
+        raise Refused("Only the person sets up a second factor. Nothing was changed.")
+
+
+def factor_words(about: str, content: Content) -> list[tuple[str, str]]:
+    return [("Authenticator app and recovery codes", "set up" if content["factor"] else "none")]
+
+
+def remove_factor(proposal: Proposal, by: User, at: datetime) -> None:
+    """Who then knows the password sets up a new one: the administrators make sure that it is the same person."""
+    remove(person_of(proposal.about), reason=proposal.reason, by=by)
+
+
 def limits_now(currency: str) -> dict[str, Any]:
     order, day = limits_for(currency)
     return {"order_limit_minor": order, "daily_limit_minor": day}
@@ -150,5 +169,6 @@ def change_limits(proposal: Proposal, by: User, at: datetime) -> None:
 KINDS = {
     ROLE_CHANGE: Kind("Change of roles", roles_now, check_roles, role_words, change_roles),
     DEACTIVATION: Kind("Deactivation", standing_now, check_deactivation, standing_words, deactivate),
+    FACTOR: Kind("Removal of the second factor", factor_now, check_factor, factor_words, remove_factor),
     APPROVAL_RULE: Kind("Approval limits", limits_now, check_limits, limit_words, change_limits, about_person=False),
 }

@@ -22,6 +22,7 @@ from procurement.people.states import OPEN
 from procurement.staff.access import may, requires
 from procurement.staff.models import User
 from procurement.staff.permissions import Permission
+from procurement.staff.stepping_up import stepped_up
 from procurement.web.http import Request, see_other
 from procurement.web.lists import ListSpec, Tab, list_page
 from procurement.web.once import once
@@ -103,6 +104,7 @@ DECISIONS: dict[str, tuple[Callable[[User, Proposal, str], None], str]] = {
 
 @requires(Permission.PEOPLE_MANAGE)
 @require_POST
+@stepped_up
 @once
 def proposal_decide(request: Request, pk: uuid.UUID) -> HttpResponse:
     """Confirm, decline or take back."""

@@ -17,13 +17,15 @@ from procurement.audit.queries import timeline_for
 from procurement.errors import Missing, Refused
 from procurement.people import invitations, proposals, queries
 from procurement.people.forms import InviteForm, PasswordForm, ReasonForm, RolesForm
-from procurement.people.kinds import DEACTIVATION, ROLE_CHANGE
+from procurement.people.kinds import DEACTIVATION, FACTOR, ROLE_CHANGE
 from procurement.people.mailing import mail_link
 from procurement.people.models import Invitation
 from procurement.staff.access import requires
+from procurement.staff.factor import has_factor
 from procurement.staff.models import User
 from procurement.staff.permissions import Permission
 from procurement.staff.roles import ROLES
+from procurement.staff.stepping_up import stepped_up
 from procurement.web.http import Request, never_keep, see_other
 from procurement.web.lists import Filter, ListSpec, Tab, list_page
 from procurement.web.once import once
@@ -80,10 +82,11 @@ def show_person(
     context = {
         "person": person,
         "status": queries.status_of(person),
-        "link": invitations.open_invitation(person),
+        "invitation": invitations.open_invitation(person),
         "grants": [(ROLES[grant.role].label, grant) for grant in grants],
         "waiting": queries.open_proposals().filter(subject=person),
         "form": form or RolesForm(initial={"roles": person.role_names}),
+        "has_factor": has_factor(person),
         "ending": ending or ReasonForm(prefix="end"),
         "entries": timeline_for(person, *person.invitations.all(), *person.proposals.all()),
     }
@@ -91,7 +94,7 @@ def show_person(
 
 
 @requires(Permission.PEOPLE_MANAGE)
-@never_keep
+@stepped_up
 @once
 def person_invite(request: Request) -> HttpResponse:
     """Invite somebody; the answer shows their link, this once."""
@@ -125,7 +128,7 @@ def propose_roles(by: User, person: User, roles: list[str], reason: str) -> None
 
 @requires(Permission.PEOPLE_MANAGE)
 @require_POST
-@never_keep
+@stepped_up
 @once
 def person_link(request: Request, pk: int) -> HttpResponse:
     """Another link for somebody who has not joined; the one before is void."""
@@ -159,21 +162,31 @@ def person_roles(request: Request, pk: int) -> HttpResponse:
     return see_other(request, "people:person_detail", pk=pk)
 
 
+ENDINGS: dict[str, tuple[str, dict[str, Any]]] = {
+    "deactivate": (DEACTIVATION, {"active": False, "roles": []}),
+    "remove_factor": (FACTOR, {"factor": False}),
+}
+
+
 @requires(Permission.PEOPLE_MANAGE)
 @require_POST
 @once
-def person_deactivate(request: Request, pk: int) -> HttpResponse:
-    """Propose that somebody can no longer sign in."""
+def person_end(request: Request, pk: int) -> HttpResponse:
+    """Propose that somebody can no longer sign in, or sets up a new second factor."""
     person, form = get_person(pk), ReasonForm(request.POST, prefix="end")
+    kind, after = ENDINGS.get(request.POST.get("what", ""), ("", {}))
+    if not kind:
+        raise Missing("Choose what to propose. Nothing was proposed.")
     if form.is_valid():
-        after, reason = {"active": False, "roles": []}, form.cleaned_data["reason"]
         try:
-            proposals.propose(by=request.user, kind=DEACTIVATION, about=str(pk), after=after, reason=reason)
+            proposals.propose(
+                by=request.user, kind=kind, about=str(pk), after=after, reason=form.cleaned_data["reason"]
+            )
         except Refused as refusal:
             form.add_error(None, refusal.sentence)
     if form.errors:
         return show_person(request, person, ending=form)
-    messages.success(request, "Proposed. They can sign in until another administrator confirms it.")
+    messages.success(request, "Proposed. Nothing changes until another administrator confirms it.")
     return see_other(request, "people:person_detail", pk=pk)
 
 

@@ -137,14 +137,15 @@ def check(user: User, code: str, *, browser: str = tries.STRANGER) -> str:
     return used
 
 
-def remove(user: User, *, reason: str) -> bool:
-    """Take a lost factor and its recovery codes away, on the word of whoever runs the installation; False if none was there."""
+def remove(user: User, *, reason: str, by: User | None = None) -> bool:
+    """Take a lost factor and its recovery codes away, on the word of two administrators or, `by=None`, of whoever runs the
+    installation; False if none was there."""
     with transaction.atomic():
         removed, _ = user.factors.all().delete()
         user.recovery_codes.all().delete()
         if removed:
             end_all(user)
-            record("user.factor_removed", by=None, subject=user, reason=reason)
+            record("user.factor_removed", by=by, subject=user, reason=reason)
     return bool(removed)
 
 

@@ -34,11 +34,12 @@ NO_PAGES = re.compile(
     r"|onboarding:probe_products)$"
 )
 GROUPS = {
-    "orders": ("approvals", "orders", "", "staff", "people"),
+    "orders": ("approvals", "orders", "", "staff"),
     "cases": ("claims",),
     "catalogue": ("catalog", "audit"),
     "money": ("bookkeeping", "reconciliation"),
     "system": ("suppliers", "terms", "onboarding"),
+    "people": ("people",),
 }
 
 

@@ -8,8 +8,10 @@ from datetime import timedelta
 
 import pytest
 import time_machine
+from django.db import connection
 from django.utils import timezone
 
+from ledger import guards
 from procurement.approvals.models import ApprovalRequest
 from procurement.audit.models import AuditEvent
 from procurement.bookkeeping import postings
@@ -65,12 +67,17 @@ def another_account(order: Order) -> None:
 
 
 def a_revoked_approval(order: Order) -> None:
-    with_state = {"state": "rejected"}
-    ApprovalRequest.objects.filter(subject_id=str(order.pk)).update(**with_state)
+    past_the_guards(order, state="rejected")
 
 
 def another_approval(order: Order) -> None:
-    ApprovalRequest.objects.filter(subject_id=str(order.pk)).update(content_hash="0" * 64)
+    past_the_guards(order, content_hash="0" * 64)
+
+
+def past_the_guards(order: Order, **changes: str) -> None:
+    """The database refuses this (see test_self_approval.py); what is sent is compared all the same."""
+    with guards.lifted(connection, {"approvals_approvalrequest"}):
+        ApprovalRequest.objects.filter(subject_id=str(order.pk)).update(**changes)
 
 
 PATHS: dict[Callable[[Order], None], str] = {

@@ -10,7 +10,7 @@ import pytest
 import time_machine
 from django.utils import timezone
 
-from procurement.approvals.models import ApprovalRequest
+from procurement.approvals.models import ApprovalRequest, ApprovalRule
 from procurement.audit.models import AuditEvent
 from procurement.bookkeeping import postings
 from procurement.catalog.models import Mapping
@@ -151,6 +151,7 @@ def test_an_order_beyond_the_balance_is_refused_and_holds_nothing(shop: Shop, bu
 
 @pytest.mark.requirement("R90")
 def test_two_orders_cannot_spend_the_same_money(shop: Shop, buyer: User, manager: User) -> None:
+    ApprovalRule.objects.create(currency="USD", order_limit_minor=10_000_00, daily_limit_minor=10_000_00)
     cost = shop.mappings["alpha"].product.cost_minor
     assert cost is not None
     most = 5000_00 // cost
@@ -163,6 +164,18 @@ def test_two_orders_cannot_spend_the_same_money(shop: Shop, buyer: User, manager
     second.refresh_from_db()
     assert (second.state, second.attempts.count()) == ("draft", 0)
     assert postings.free_balance("alpha", "USD") == 5000_00 - first.max_total_minor
+
+
+@pytest.mark.requirement("R35")
+def test_the_system_orders_nothing_above_the_limit(shop: Shop) -> None:
+    order = shop.order(None, quantity=20)
+
+    with pytest.raises(Refused, match=r"needs a person who asks for it\. Nothing was ordered"):
+        submit_order(by=None, order=order)
+
+    order.refresh_from_db()
+    assert (order.state, order.attempts.count()) == ("draft", 0)
+    assert postings.free_balance("alpha", "USD") == 5000_00
 
 
 @pytest.mark.requirement("R15")

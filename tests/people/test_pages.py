@@ -4,18 +4,24 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import pytest
+import time_machine
 from django.urls import reverse
+from django.utils import timezone
 
+from procurement.audit.models import AuditEvent
 from procurement.orders.services.drafting import submit_order
 from procurement.people.models import Proposal
 from procurement.people.proposals import propose
+from procurement.staff.factor import has_factor
 from procurement.staff.models import User
 from tests.at_desk import Desk, Form
 from tests.conftest import make_person
 from tests.orders.conftest import Shop, sandbox_server, shop
+from tests.staff.apps_of_people import with_phone
 
 __all__ = ["sandbox_server", "shop"]
 pytestmark = pytest.mark.django_db
@@ -56,8 +62,8 @@ def test_a_change_of_roles_by_clicking(buyer: User, admin: User, second_admin: U
 def test_a_deactivation_is_proposed_and_declined_by_clicking(buyer: User, admin: User, second_admin: User) -> None:
     desk = Desk(admin)
     page = desk.open("people:person_detail", buyer.pk)
-    ending = page.form(reverse("people:person_deactivate", args=[buyer.pk]))
-    ending.fields["end-reason"] = "Left the company"
+    ending = page.form(reverse("people:person_end", args=[buyer.pk]))
+    ending.fields |= {"end-reason": "Left the company", "what": "deactivate"}
     desk.send(ending)
     proposal, other = Proposal.objects.get(), Desk(second_admin)
     form = other.open("people:proposal_detail", proposal.pk).form(reverse("people:proposal_decide", args=[proposal.pk]))
@@ -68,6 +74,34 @@ def test_a_deactivation_is_proposed_and_declined_by_clicking(buyer: User, admin:
 
     assert "Declined. Nothing changed." in done.text
     assert User.objects.get(pk=buyer.pk).is_active
+
+
+def test_a_lost_second_factor_is_removed_by_two(buyer: User, admin: User, second_admin: User) -> None:
+    with_phone(buyer)
+    desk = Desk(admin)
+    ending = desk.open("people:person_detail", buyer.pk).form(reverse("people:person_end", args=[buyer.pk]))
+    ending.fields |= {"end-reason": "Seen in person, phone stolen", "what": "remove_factor"}
+    page = desk.send(ending)
+    assert has_factor(buyer)
+
+    proposal = Proposal.objects.get()
+    desk.send(decision(proposal), status=403, decision="confirm")
+    assert has_factor(buyer)
+    Desk(second_admin).send(decision(proposal), decision="confirm")
+
+    assert not has_factor(buyer)
+    assert "proposed a change" in page.text
+    assert AuditEvent.objects.get(action="user.factor_removed").actor == second_admin
+
+
+def test_deciding_asks_who_it_is_again_after_five_minutes(buyer: User, admin: User, second_admin: User) -> None:
+    proposal, desk = proposed(admin, buyer, "manager"), Desk(second_admin)
+    with time_machine.travel(timezone.now() + timedelta(minutes=6)):
+        answer = desk.client.post(decision(proposal).action, {**decision(proposal).fields, "decision": "confirm"})
+
+    assert answer["Location"].startswith(reverse("staff:step_up"))
+    proposal.refresh_from_db()
+    assert (proposal.state, User.objects.get(pk=buyer.pk).role_names) == ("open", ("buyer",))
 
 
 def test_what_is_wrong_is_said_beside_the_form(buyer: User, admin: User) -> None:

@@ -198,6 +198,8 @@ def submit_order(*, by: User | None, order: Order, shown_unit_cost_minor: int | 
     rule = approvals.rule_for(
         amount_minor=order.max_total_minor, spent_today_minor=terms.spent_today_minor, currency=order.cost_currency
     )
+    if by is None and order.max_total_minor > approvals.limits_for(order.cost_currency)[0]:
+        raise Refused("An order above the limit needs a person who asks for it. Nothing was ordered.")
     with transaction.atomic():
         if not rule or by is None:
             release_for_placing(by=by, order=order)
