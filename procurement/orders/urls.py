@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from procurement.orders.views import alerts, codes, pages, resolving, unclaimed, unconfirmed
+from procurement.orders.views import alerts, codes, pages, resolving, trail, unclaimed, unconfirmed
 
 app_name = "orders"
 urlpatterns = [
@@ -28,6 +28,8 @@ urlpatterns = [
     path("<uuid:pk>/outcome/decline/", resolving.outcome_decline, name="outcome_decline"),
     path("<uuid:pk>/outcome/note/", unconfirmed.supplier_note, name="outcome_note"),
     path("<uuid:pk>/look/", pages.order_look, name="order_look"),
+    path("<uuid:pk>/trail/", trail.order_trail, name="order_trail"),
+    path("codes/<uuid:pk>/trail/", trail.code_trail, name="code_trail"),
     path("alerts/", alerts.alert_list, name="alert_list"),
     path("alerts/<int:pk>/", alerts.alert_detail, name="alert_detail"),
     path("alerts/<int:pk>/look/", alerts.alert_look, name="alert_look"),
