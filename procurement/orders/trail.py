@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
-from procurement.orders.custody import SEEN, Reveal
+from procurement.orders.custody import SEEN, DeliveryLine, Reveal
 from procurement.orders.models import Code
 from procurement.web.clock import stamp
 
@@ -17,6 +17,7 @@ class Trail:
 
     code: Code
     asked: list[Reveal]
+    files: list[DeliveryLine]
 
     @property
     def seen(self) -> list[Reveal]:
@@ -50,12 +51,16 @@ def listed(names: Iterable[str]) -> str:
 
 
 def trails_of(codes: Iterable[Code]) -> list[Trail]:
-    """The trail of each code, in two queries however many they are."""
+    """The trail of each code, in two further queries however many they are."""
     codes = list(codes)
     asked: dict[object, list[Reveal]] = {code.pk: [] for code in codes}
     for reveal in Reveal.objects.filter(code__in=codes).select_related("person").order_by("at", "number"):
         asked[reveal.code_id].append(reveal)
-    return [Trail(code, asked[code.pk]) for code in codes]
+    files: dict[object, list[DeliveryLine]] = {code.pk: [] for code in codes}
+    fetched = DeliveryLine.objects.filter(code__in=codes, file__state="fetched")
+    for line in fetched.select_related("file__requested_by", "file__decided_by").order_by("file__fetched_at"):
+        files[line.code_id].append(line)
+    return [Trail(code, asked[code.pk], files[code.pk]) for code in codes]
 
 
 def trail_of(code: Code) -> Trail:
