@@ -24,6 +24,7 @@ from procurement.claims.services.filing import file_claim
 from procurement.onboarding.services import start_probe
 from procurement.orders.models import Code, Order, Reveal, RevealAlert, UnclaimedOrder
 from procurement.orders.services import drafting
+from procurement.orders.services.handing_over import request_file
 from procurement.people.invitations import invite
 from procurement.people.proposals import propose
 from procurement.reconciliation.models import AccountStatement, Day, Difference
@@ -111,6 +112,9 @@ def build_world(shop: Shop, buyer: User, support: User, drafter: User) -> World:
         "onboarding:probe_start pk": shop.accounts["alpha"].pk,
         "orders:alert pk": alert_about(codes[1], support),
         "orders:code pk": codes[0].pk,
+        "orders:delivery pk": request_file(
+            by=buyer, order=order, customer_orders=["SHOP-1"], reason="Codes for today's customers"
+        ),
         "orders:order pk": order.pk,
         "orders:order_cancel pk": shop.order(None, "alpha", 1).pk,
         "orders:order_quantity pk": shop.order(None, "alpha", 1).pk,

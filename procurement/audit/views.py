@@ -22,6 +22,7 @@ GROUPS = [
     ("order", "Orders"),
     ("approval", "Approvals"),
     ("code", "Codes"),
+    ("delivery_file", "Delivery files"),
     ("case", "Cases"),
     ("claim", "Claims"),
     ("mapping", "Mappings"),

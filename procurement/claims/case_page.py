@@ -12,6 +12,7 @@ from procurement.claims.models import Case
 from procurement.claims.queries import latest_claim_of
 from procurement.claims.verdict import Verdict
 from procurement.orders.queries import face
+from procurement.orders.trail import Trail
 from procurement.web.clock import stamp
 from procurement.web.parts import StripCell
 
@@ -85,10 +86,10 @@ class Evidence:
     note: str
 
 
-def evidence(case: Case) -> list[Evidence]:
+def evidence(case: Case, trail: Trail | None) -> list[Evidence]:
     """What the supplier asks for with a claim (N6, N13), ticked from the records."""
     code, order = case.code, case.order
-    if code is None:
+    if code is None or trail is None:
         return [Evidence("Supplier's order id", bool(order.remote_id), order.remote_id)]
     return [
         Evidence("Supplier's order id", bool(order.remote_id), order.remote_id),
@@ -96,6 +97,7 @@ def evidence(case: Case) -> list[Evidence]:
         Evidence("Ordered", True, words(order.region, order.face_minor, order.face_currency)),
         Evidence("Delivered region", bool(code.region), region_words(code.region) or "the supplier stated none"),
         Evidence("Available since", True, f"{stamp(code.available_at, seconds=True)} UTC"),
+        Evidence("Access before hand-over", True, trail.sentence),
         Evidence(
             "Account region",
             bool(case.account_region),

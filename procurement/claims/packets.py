@@ -12,6 +12,7 @@ from procurement.claims.models import Case, Claim
 from procurement.claims.window import window_ends
 from procurement.orders.models import Code, Order
 from procurement.orders.queries import face
+from procurement.orders.trail import trail_of
 from procurement.web.clock import stamp
 
 
@@ -81,4 +82,13 @@ def proof(order: Order, code: Code) -> list[str]:
         f"Ordered: {ordered}",
         f"Delivered: {code.region or 'no region stated'}{value}",
         f"Available to us since: {stamp(code.available_at, seconds=True)} UTC",
+        f"Access at our desk before delivery: {access(code)}",
     ]
+
+
+def access(code: Code) -> str:
+    """How often people here saw the code before it was handed over, without their names (N16)."""
+    times = len(trail_of(code).before)
+    if not times:
+        return "none; the code was sealed as it came"
+    return f"{times} {'time' if times == 1 else 'times'}, each on record with person, time and reason"

@@ -30,10 +30,9 @@ from procurement.claims.models import Case, Claim
 from procurement.claims.policies import CLAIMABLE
 from procurement.claims.states import OPEN_CASE, OPEN_CLAIM
 from procurement.claims.window import CLAIM_WINDOW, DUE_SOON, is_open, window_ends
-from procurement.orders.models import Code, Order, Reveal
+from procurement.orders.models import Code, Order
 from procurement.orders.queries import find_codes
 from procurement.orders.services.receiving import WELL_FORMED
-from procurement.orders.services.revealing import reveals_of
 from procurement.staff.models import User
 from procurement.suppliers.models import Exchange
 from procurement.vault import normalise_code
@@ -226,11 +225,6 @@ def latest_claim_of(case: Case) -> Claim | None:
 def filed_at(claims: Sequence[Claim]) -> datetime | None:
     """When the code was first asked for; None if it never was."""
     return min((claim.filed_at for claim in claims if claim.filed_at), default=None)
-
-
-def seen_by(code: Code) -> list[Reveal]:
-    """Who saw the code and when, newest first."""
-    return reveals_of(code)
 
 
 def window_is_open(case: Case) -> bool:

@@ -22,6 +22,7 @@ from procurement.claims.models import Case
 from procurement.claims.queries import cases_due_soon
 from procurement.onboarding.queries import contradictions
 from procurement.orders.models import Delivery, Order
+from procurement.orders.services.handing_over import files_to_release
 from procurement.orders.states import UNCONFIRMED
 from procurement.orders.unconfirmed import waiting_for as waiting_for_verdict
 from procurement.orders.views.approvals import waiting_for
@@ -227,6 +228,13 @@ def unusual_reveals(user: User) -> Iterable[Need]:
         yield Need("bad", sentence, reverse("orders:alert_list"), "Look at it")
 
 
+def delivery_files(user: User) -> Iterable[Need]:
+    count = files_to_release(user) if may(user, P.CODE_RELEASE) else 0
+    if count:
+        sentence = f"{plural(count, 'delivery file waits', 'delivery files wait')} for a second person."
+        yield Need("attention", sentence, f"{reverse('orders:delivery_list')}?view=waiting", "Decide")
+
+
 ORDER_OF_TONES = ("hold", "bad", "attention")
 SOURCES = (
     own_orders,
@@ -234,6 +242,7 @@ SOURCES = (
     claims_due,
     unusual_reveals,
     approvals,
+    delivery_files,
     accounts_in_trouble,
     broken_contracts,
     differences,

@@ -1,4 +1,4 @@
-"""Who asked for which code, on what ground, and what came of it: the rows that limits, alerts and the trail count."""
+"""Who asked for which code and what came of it; which codes left in which file, by which two people."""
 
 from __future__ import annotations
 
@@ -8,6 +8,9 @@ from django.conf import settings
 from django.db import models
 from django.db.models import F, Q
 from django.utils import timezone
+
+from procurement.orders.states import DELIVERY_FILE
+from procurement.states import Status
 
 WHYS = [
     ("fault", "The customer reports a fault"),
@@ -99,3 +102,53 @@ class RevealAlert(models.Model):
 
     def __str__(self) -> str:
         return f"alert {self.pk}: {self.person}"
+
+
+class DeliveryFile(models.Model):
+    """Codes that leave for the storefront in one encrypted file: one person asks, another releases, it is fetched once (R65)."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    order = models.ForeignKey("orders.Order", on_delete=models.PROTECT, related_name="delivery_files")
+    state = models.CharField(max_length=10, default="requested")
+    version = models.PositiveIntegerField(default=1)
+    count = models.PositiveIntegerField()
+    reason = models.CharField(max_length=500)
+    requested_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
+    requested_at = models.DateTimeField(default=timezone.now)
+    decided_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, related_name="+")
+    decided_at = models.DateTimeField(null=True)
+    fetched_at = models.DateTimeField(null=True)
+    # Of the encrypted file: a bare hash of its codes would give short files away.
+    sha256 = models.CharField(max_length=64, blank=True)
+
+    class Meta:
+        constraints = [
+            # Many codes leave at once: two people, whatever the code above does.
+            models.CheckConstraint(
+                condition=~Q(state__in=["released", "fetched"])
+                | (Q(decided_by__isnull=False) & ~Q(decided_by=F("requested_by"))),
+                name="a_delivery_file_needs_a_second_person",
+            ),
+        ]
+        indexes = [models.Index(fields=["-requested_at", "-id"], name="delivery_file_newest_first")]
+
+    def __str__(self) -> str:
+        return f"delivery file {str(self.pk)[:8]} of {self.order}"
+
+    @property
+    def status(self) -> Status:
+        return DELIVERY_FILE.statuses[self.state]
+
+
+class DeliveryLine(models.Model):
+    """One code of a delivery file, and the customer order it is for."""
+
+    file = models.ForeignKey(DeliveryFile, on_delete=models.PROTECT, related_name="lines")
+    code = models.ForeignKey("orders.Code", on_delete=models.PROTECT, related_name="delivery_lines")
+    customer_order = models.CharField(max_length=100)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["file", "code"], name="a_code_stands_in_a_file_once")]
+
+    def __str__(self) -> str:
+        return f"{self.code} for {self.customer_order}"

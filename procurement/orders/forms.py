@@ -139,3 +139,50 @@ class RevealForm(forms.Form):
         ground = self.fields["ground"]
         assert isinstance(ground, forms.ChoiceField)
         ground.choices = [(one.ref, one.words) for one in grounds]
+
+
+class CustomerOrderForm(forms.Form):
+    """Which customer order a code goes to."""
+
+    customer_order = forms.CharField(
+        label="Customer order",
+        max_length=100,
+        error_messages={"required": "Write the storefront's number of the customer's order."},
+        widget=forms.TextInput(attrs={"class": "w-16", "autocomplete": "off"}),
+    )
+
+
+class DeliveryForm(forms.Form):
+    """Which customer orders get a code in a delivery file, and what it is for."""
+
+    customer_orders = forms.CharField(
+        label="Customer orders",
+        error_messages={"required": "Write at least one customer order."},
+        widget=forms.Textarea(attrs={"rows": 8, "class": "mono", "autocomplete": "off", "spellcheck": "false"}),
+        help_text="The storefront's own numbers, one on each line. Each line gets one code.",
+    )
+    reason = forms.CharField(label="Reason", max_length=500, widget=forms.Textarea(attrs={"rows": 2}))
+
+
+class PassphraseForm(forms.Form):
+    """What the file is sealed with, typed twice; it is kept nowhere."""
+
+    passphrase = forms.CharField(
+        label="Passphrase",
+        max_length=200,
+        strip=False,
+        widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),
+        help_text="At least 16 characters. Tell it to the receiver another way than the file; it is kept nowhere.",
+    )
+    again = forms.CharField(
+        label="Passphrase again",
+        max_length=200,
+        strip=False,
+        widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),
+    )
+
+    def clean(self) -> dict[str, Any]:
+        data: dict[str, Any] = super().clean() or {}
+        if data.get("passphrase") != data.get("again"):
+            self.add_error("again", "The two passphrases differ. No file was made.")
+        return data

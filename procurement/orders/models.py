@@ -10,7 +10,7 @@ from django.db import models
 from django.db.models import F, Q
 from django.utils import timezone
 
-from procurement.orders.custody import Reveal, RevealAlert
+from procurement.orders.custody import DeliveryFile, DeliveryLine, Reveal, RevealAlert
 from procurement.orders.states import ATTEMPT, CODE, ORDER, UNCLAIMED
 from procurement.states import Status
 from procurement.vault import Context
@@ -19,6 +19,8 @@ __all__ = [
     "Attempt",
     "Code",
     "Delivery",
+    "DeliveryFile",
+    "DeliveryLine",
     "Lane",
     "Order",
     "Resolution",

@@ -22,6 +22,7 @@ from procurement.suppliers.models import SupplierAccount
 MAX_QUANTITY = 1_000
 STALE_WARNING = timedelta(minutes=15)
 STALE_LIMIT = timedelta(hours=24)
+CUSTOMER_ORDER = re.compile(r"[A-Za-z0-9#][A-Za-z0-9._/#-]{0,99}")
 CLIENT_ORDER_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 
@@ -97,6 +98,17 @@ def check_can_cancel(user: User, order: Order) -> None:
     check_can(user, Permission.ORDER_CREATE, Permission.ORDER_APPROVE)
     if order.state not in {"draft", "approved"}:
         raise Refused(f"This order is “{order.status.label}” and can't be cancelled any more. Nothing was changed.")
+
+
+def check_customer_order(text: str) -> str:
+    """The storefront's own number of the customer's order; returned trimmed. A code pasted in its place is refused (R62)."""
+    text = text.strip()
+    if not CUSTOMER_ORDER.fullmatch(text) or mask_code_like(text) != text:
+        raise Refused(
+            "A customer order is the storefront's own number: letters, digits and . _ / # -, at most 100, and no code. "
+            "Nothing was handed over."
+        )
+    return text
 
 
 def clean_words(text: str) -> str:

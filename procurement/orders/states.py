@@ -133,6 +133,22 @@ CODE = Machine(
     ),
 )
 
+DELIVERY_FILE = Machine(
+    name="delivery file",
+    statuses={
+        "requested": Status("Needs release", "attention", "a manager who did not ask for it"),
+        "released": Status("Released", "progress", "who asked for it"),
+        "fetched": Status("Fetched", "good", "nobody"),
+        "declined": Status("Declined", "neutral", "nobody"),
+    },
+    moves=(
+        Move("requested", "released", "delivery_file.released", "a second person"),
+        Move("requested", "declined", "delivery_file.declined", "a second person, or who asked"),
+        Move("released", "fetched", "delivery_file.fetched", "who asked, once"),
+        Move("released", "declined", "delivery_file.declined", "a second person, or who asked"),
+    ),
+)
+
 UNCLAIMED = Machine(
     name="unclaimed order",
     statuses={

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from procurement.orders.views import alerts, codes, pages, resolving, unclaimed, unconfirmed
+from procurement.orders.views import alerts, codes, handing_over, pages, resolving, trail, unclaimed, unconfirmed
 
 app_name = "orders"
 urlpatterns = [
@@ -28,6 +28,15 @@ urlpatterns = [
     path("<uuid:pk>/outcome/decline/", resolving.outcome_decline, name="outcome_decline"),
     path("<uuid:pk>/outcome/note/", unconfirmed.supplier_note, name="outcome_note"),
     path("<uuid:pk>/look/", pages.order_look, name="order_look"),
+    path("<uuid:pk>/trail/", trail.order_trail, name="order_trail"),
+    path("codes/<uuid:pk>/trail/", trail.code_trail, name="code_trail"),
+    path("codes/<uuid:pk>/hand-over/", handing_over.code_hand_over, name="code_hand_over"),
+    path("<uuid:pk>/deliver/", handing_over.order_deliver, name="order_deliver"),
+    path("deliveries/", handing_over.delivery_list, name="delivery_list"),
+    path("deliveries/<uuid:pk>/", handing_over.delivery_detail, name="delivery_detail"),
+    path("deliveries/<uuid:pk>/release/", handing_over.delivery_release, name="delivery_release"),
+    path("deliveries/<uuid:pk>/decline/", handing_over.delivery_decline, name="delivery_decline"),
+    path("deliveries/<uuid:pk>/fetch/", handing_over.delivery_fetch, name="delivery_fetch"),
     path("alerts/", alerts.alert_list, name="alert_list"),
     path("alerts/<int:pk>/", alerts.alert_detail, name="alert_detail"),
     path("alerts/<int:pk>/look/", alerts.alert_look, name="alert_look"),

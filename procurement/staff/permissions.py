@@ -16,6 +16,8 @@ class Permission(StrEnum):
     CATALOG_REFRESH = "catalog:refresh"
     CATALOG_VIEW = "catalog:view"
     CLAIM_FILE = "claim:file"
+    CODE_DELIVER = "code:deliver"
+    CODE_RELEASE = "code:release"
     CODE_REVEAL = "code:reveal"
     CODE_REVEAL_BY_ORDER = "code:reveal_by_order"
     COST_VIEW = "cost:view"

@@ -37,6 +37,7 @@ class Buyer(Role):
             P.ORDER_VIEW,
             P.COST_VIEW,
             P.ORDER_CREATE,
+            P.CODE_DELIVER,
             P.CASE_VIEW,
             P.CLAIM_FILE,
             P.CATALOG_VIEW,
@@ -62,6 +63,8 @@ class Manager(Role):
             P.CLAIM_FILE,
         }
         | {
+            P.CODE_DELIVER,
+            P.CODE_RELEASE,
             P.CODE_REVEAL,
             P.CODE_REVEAL_BY_ORDER,
             P.CATALOG_VIEW,

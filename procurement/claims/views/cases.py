@@ -35,6 +35,7 @@ from procurement.claims.verdict import needs_account_region
 from procurement.errors import DomainError, Missing
 from procurement.orders.models import Code, Order
 from procurement.orders.services.revealing import reveals_left
+from procurement.orders.trail import trail_of
 from procurement.staff.access import may, requires
 from procurement.staff.models import User
 from procurement.staff.permissions import Permission
@@ -162,7 +163,7 @@ def show_case(
     user, found = request.user, verdict_of(case)
     may_reveal = case.code is not None and may(user, Permission.CODE_REVEAL)
     mine = case.owner_id == user.pk or may(user, Permission.CODE_REVEAL_BY_ORDER)
-    claim = queries.latest_claim_of(case)
+    claim, trail = queries.latest_claim_of(case), trail_of(case.code) if case.code else None
     letters = case_page.letters(case, found)
     context = {
         "case": case,
@@ -176,10 +177,10 @@ def show_case(
         "question": packets.question(case) if found.action == "ask_supplier" else "",
         "letter": letters[0],
         "letters": letters[1:],
-        "evidence": case_page.evidence(case),
+        "evidence": case_page.evidence(case, trail),
         "entries": queries.timeline(case),
         "related": queries.related_cases(case),
-        "trail": queries.seen_by(case.code) if case.code else [],
+        "trail": trail,
         "reveals_left": reveals_left(user).now if may_reveal else None,
         "may_reveal": may_reveal and case.is_open and mine,
         "reveal_ground": f"case:{case.pk}",

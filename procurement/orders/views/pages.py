@@ -162,6 +162,7 @@ def order_detail(request: Request, pk: uuid.UUID) -> HttpResponse:
         "with_cost": with_cost,
         "movements": movements_about(str(order.pk)) if with_cost else [],
         "may_reveal": may_reveal,
+        "may_deliver": may(request.user, Permission.CODE_DELIVER),
         "reveals_left": reveals_left(request.user).now if may_reveal and codes else None,
         "live": order.state in queries.MOVING,
         **extras_for(order, request.user),
