@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import os
 import struct
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from procurement.errors import Unavailable
 from procurement.vault import primitives
 from procurement.vault.primitives import NONCE_BYTES, TAG_BYTES
 
-HEADER = struct.Struct(">cBBI")
+HEADER, LENGTH = struct.Struct(">cBBI"), struct.Struct(">I")
 MAGIC, FORMAT, AES_256_GCM = b"G", 1, 1
 OVERHEAD = HEADER.size + NONCE_BYTES + TAG_BYTES
 LARGEST = 8 * 1024 * 1024
@@ -30,8 +30,7 @@ class SealBroken(Unavailable):
         )
 
 
-@dataclass(frozen=True)
-class Context:
+class Context(NamedTuple):
     """Where a sealed value lives. A value sealed for one context opens in no other (all fields are compared)."""
 
     table: str
@@ -46,17 +45,24 @@ class Context:
 
 def length_prefixed(*fields: str | bytes) -> bytes:
     """Fields joined so that no two different lists give the same bytes."""
-    parts = [field.encode() if isinstance(field, str) else field for field in fields]
-    return b"".join(struct.pack(">I", len(part)) + part for part in parts)
+    joined = b""
+    for field in fields:
+        part = field.encode() if isinstance(field, str) else field
+        joined += LENGTH.pack(len(part)) + part
+    return joined
 
 
 def encrypt(plain: bytes, *, key: bytes, key_id: int, fields: tuple[str, ...]) -> bytes:
     """Seal `plain` with a 32-byte key; raises ValueError when it is longer than 8 MiB."""
+    return _encrypt(plain, key, key_id, length_prefixed(*fields))
+
+
+def _encrypt(plain: bytes, key: bytes, key_id: int, place: bytes) -> bytes:
     if len(plain) > LARGEST:
         raise ValueError("The value is too large to be sealed.")
     header = HEADER.pack(MAGIC, FORMAT, AES_256_GCM, key_id)
     nonce = os.urandom(NONCE_BYTES)
-    return header + nonce + primitives.encrypt(plain, key=key, nonce=nonce, aad=header + length_prefixed(*fields))
+    return header + nonce + primitives.encrypt(plain, key=key, nonce=nonce, aad=header + place)
 
 
 def key_id_of(blob: bytes) -> int:
@@ -72,9 +78,22 @@ def key_id_of(blob: bytes) -> int:
 def decrypt(blob: bytes, *, key: bytes, fields: tuple[str, ...]) -> bytes:
     """Open `blob`; SealBroken when a bit of it, its header or its context differs."""
     key_id_of(blob)
+    return _decrypt(blob, key, length_prefixed(*fields))
+
+
+def _decrypt(blob: bytes, key: bytes, place: bytes) -> bytes:
     header, nonce = blob[: HEADER.size], blob[HEADER.size : HEADER.size + NONCE_BYTES]
-    ciphertext, aad = blob[HEADER.size + NONCE_BYTES :], header + length_prefixed(*fields)
     try:
-        return primitives.decrypt(ciphertext, key=key, nonce=nonce, aad=aad)
+        return primitives.decrypt(blob[HEADER.size + NONCE_BYTES :], key=key, nonce=nonce, aad=header + place)
     except primitives.NotAuthentic:
         raise SealBroken("it was changed, or belongs to another record") from None
+
+
+def encrypt_anew(blob: bytes, *, old: bytes, key: bytes, key_id: int, fields: tuple[str, ...]) -> bytes:
+    """What `blob` (of this format) holds, sealed for the same place with another key, and opened once more to be sure."""
+    place = length_prefixed(*fields)
+    plain = _decrypt(blob, old, place)
+    anew = _encrypt(plain, key, key_id, place)
+    if _decrypt(anew, key, place) != plain:
+        raise SealBroken("what was sealed anew does not open")
+    return anew

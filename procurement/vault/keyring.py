@@ -6,6 +6,7 @@ import secrets
 import threading
 import time
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from django.apps import apps
@@ -56,6 +57,8 @@ def forget() -> None:
     with _ring.lock:
         _ring.by_id.clear()
         _ring.active.clear()
+    working_key.cache_clear()
+    primitives.cipher.cache_clear()
 
 
 def _wrap_fields(row: CryptoKey) -> bytes:
@@ -202,6 +205,7 @@ def key_by_id(key_id: int, purpose: Purpose) -> bytes:
     return _open(row)
 
 
+@lru_cache(maxsize=256)
 def working_key(dek: bytes, *, key_id: int, purpose: Purpose, use: str) -> bytes:
     info = f"countersign/1/{purpose.value}/{use}".encode()
     return primitives.derive(dek, salt=key_id.to_bytes(4, "big"), info=info)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hmac
+from functools import lru_cache
 from hashlib import sha256
 
 from cryptography.exceptions import InvalidTag
@@ -13,6 +14,10 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 KEY_BYTES, NONCE_BYTES, TAG_BYTES = 32, 12, 16
 
 
+# Making one takes longer than sealing a code. The vault forgets them with its keys.
+cipher = lru_cache(maxsize=64)(AESGCM)
+
+
 class NotAuthentic(Exception):
     """The key, nonce, associated data or one bit of the ciphertext is another."""
 
@@ -20,14 +25,14 @@ class NotAuthentic(Exception):
 def encrypt(plain: bytes, *, key: bytes, nonce: bytes, aad: bytes) -> bytes:
     """Ciphertext and tag. ValueError for a key or nonce of another length: GCM takes more, this project does not."""
     _check_lengths(key, nonce)
-    return AESGCM(key).encrypt(nonce, plain, aad)
+    return cipher(key).encrypt(nonce, plain, aad)
 
 
 def decrypt(ciphertext: bytes, *, key: bytes, nonce: bytes, aad: bytes) -> bytes:
     """The plaintext; NotAuthentic when anything differs, and for a tag of less than 16 bytes."""
     _check_lengths(key, nonce)
     try:
-        return AESGCM(key).decrypt(nonce, ciphertext, aad)
+        return cipher(key).decrypt(nonce, ciphertext, aad)
     except InvalidTag:
         raise NotAuthentic from None
 

@@ -7,12 +7,13 @@ never touched, and both keys open what they sealed all the while.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
-from django.db import transaction
+from django.apps import apps
+from django.db import DEFAULT_DB_ALIAS, connections
 from django.db.models import BinaryField
 from django.db.models.functions import Substr
 from django.utils import timezone
@@ -24,9 +25,11 @@ from procurement.vault.columns import SealedColumn, columns_of
 from procurement.vault.envelope import SealBroken
 from procurement.vault.models import CryptoKey
 from procurement.vault.purposes import Purpose
-from procurement.vault.sealing import open_sealed, seal
+from procurement.vault.sealing import seal_anew
 
-BATCH = 500
+BATCH = 1000
+# A row, its value as it was read, and the same value sealed anew.
+Change = tuple[Any, bytes, bytes]
 # Where the key's id stands in a sealed value, counted from 1 as SQL does.
 KEY_ID_AT, KEY_ID_BYTES = 4, 4
 
@@ -43,7 +46,7 @@ class Rotation:
 def under_other_keys(column: SealedColumn, key_id: int) -> Any:
     """Rows whose value another key sealed."""
     key = Substr(column.column, KEY_ID_AT, KEY_ID_BYTES, output_field=BinaryField())
-    return column.rows.annotate(key_of_value=key).exclude(key_of_value=key_id.to_bytes(KEY_ID_BYTES, "big"))
+    return column.contents.alias(key_of_value=key).exclude(key_of_value=key_id.to_bytes(KEY_ID_BYTES, "big"))
 
 
 def left_over(purpose: Purpose) -> int:
@@ -52,14 +55,18 @@ def left_over(purpose: Purpose) -> int:
     return sum(under_other_keys(column, key_id).count() for column in columns_of(purpose))
 
 
-def rotate(purpose: Purpose, *, progress: Callable[[int, int], object], wait: Callable[[float], object]) -> Rotation:
+def rotate(
+    purpose: Purpose, *, progress: Callable[[int, int], object], wait: Callable[[float], object] | None
+) -> Rotation:
     """Replace the key of a purpose, or finish the replacement that was begun, and seal everything anew with it.
 
     `progress(done, all)` is told after every batch; `wait(seconds)` passes the time in which other processes may still
-    seal with the key before. Refused for a purpose that seals nothing.
+    seal with the key before, None says that there are none. Refused for a purpose that seals nothing.
     """
     if not columns_of(purpose):
         raise Refused(f"Nothing is sealed for “{purpose.value}”, so there is nothing to rotate. Nothing was changed.")
+    # Another run may have replaced the key a moment ago.
+    keyring.forget()
     left = left_over(purpose)
     if not left:
         keyring.replace_key(purpose)
@@ -72,7 +79,7 @@ def rotate(purpose: Purpose, *, progress: Callable[[int, int], object], wait: Ca
         for column in columns_of(purpose):
             _rewrap(column, key_id, done, lambda: progress(done.sealed, left))
         rest = key.created_at + timedelta(seconds=keyring.TAKEN_UP_AFTER) - timezone.now()
-        if rest <= timedelta(0):
+        if wait is None or rest <= timedelta(0):
             return done
         wait(rest.total_seconds())
 
@@ -84,25 +91,37 @@ def _rewrap(column: SealedColumn, key_id: int, done: Rotation, progress: Callabl
         batch = list(rows[:BATCH] if last is None else rows.filter(pk__gt=last)[:BATCH])
         if not batch:
             return
-        with transaction.atomic():
-            for row in batch:
-                _rewrap_one(column, row, done)
+        done.sealed += _write(column, [change for row in batch if (change := _sealed_anew(column, row, done))])
         faultpoint("vault.batch_sealed")
         last = batch[-1].pk
         progress()
 
 
-def _rewrap_one(column: SealedColumn, row: Any, done: Rotation) -> None:
-    """Open, seal, open again to be sure, and write, if the value is still the one that was read."""
-    before, context = bytes(getattr(row, column.column)), column.context(row)
+def _sealed_anew(column: SealedColumn, row: Any, done: Rotation) -> Change | None:
+    """The change of one value; one that does not open is named and left."""
+    before = bytes(getattr(row, column.column))
     try:
-        plain = open_sealed(before, purpose=column.purpose, context=context)
+        return row.pk, before, seal_anew(before, purpose=column.purpose, context=column.context(row))
     except SealBroken as error:
         name = f"{column} of {row.pk}: {error.sentence}"
         done.broken += [name] if name not in done.broken else []
-        return
-    after = seal(plain, purpose=column.purpose, context=context)
-    if open_sealed(after, purpose=column.purpose, context=context) != plain:
-        raise SealBroken("what was sealed anew does not open")
-    changed = column.rows.filter(pk=row.pk, **{column.column: before}).update(**{column.column: after})
-    done.sealed += changed
+        return None
+
+
+def _write(column: SealedColumn, changes: Sequence[Change]) -> int:
+    """One statement for a batch: each value is written only if it is still the one that was read. How many were."""
+    if not changes:
+        return 0
+    model, database = apps.get_model(column.model), connections[DEFAULT_DB_ALIAS]
+    key = model._meta.pk
+    names = (model._meta.db_table, key.column, model._meta.get_field(column.column).column)
+    table, pk, sealed = map(database.ops.quote_name, names)
+    values = ", ".join(["(%s, %s, %s)"] * len(changes))
+    with database.cursor() as cursor:
+        cursor.execute(
+            f"UPDATE {table} SET {sealed} = anew.becomes FROM "  # noqa: S608 - names of our own
+            f"(WITH anew (pk, was, becomes) AS (VALUES {values}) SELECT * FROM anew) AS anew "
+            f"WHERE {table}.{pk} = anew.pk AND {table}.{sealed} = anew.was",
+            [part for one, was, becomes in changes for part in (key.get_db_prep_value(one, database), was, becomes)],
+        )
+        return int(cursor.rowcount)

@@ -6,7 +6,7 @@ import unicodedata
 
 from procurement.faultpoints import faultpoint
 from procurement.vault import keyring, primitives
-from procurement.vault.envelope import Context, SealBroken, decrypt, encrypt, key_id_of, length_prefixed
+from procurement.vault.envelope import Context, SealBroken, decrypt, encrypt, encrypt_anew, key_id_of, length_prefixed
 from procurement.vault.purposes import Purpose
 from procurement.vault.secret import Secret
 
@@ -37,6 +37,19 @@ def open_sealed(blob: bytes | memoryview, *, purpose: Purpose | str, context: Co
     dek = keyring.key_by_id(key_id, purpose)
     key = keyring.working_key(dek, key_id=key_id, purpose=purpose, use="seal")
     return Secret(decrypt(blob, key=key, fields=context.fields(purpose.value)))
+
+
+def seal_anew(blob: bytes | memoryview, *, purpose: Purpose, context: Context) -> bytes:
+    """A sealed value under the key that seals now; it was opened again before it is given back. SealBroken if it does not open."""
+    blob = bytes(blob)
+    old_id, (key_id, dek) = key_id_of(blob), keyring.active_key(purpose)
+    return encrypt_anew(
+        blob,
+        old=keyring.working_key(keyring.key_by_id(old_id, purpose), key_id=old_id, purpose=purpose, use="seal"),
+        key=keyring.working_key(dek, key_id=key_id, purpose=purpose, use="seal"),
+        key_id=key_id,
+        fields=context.fields(purpose.value),
+    )
 
 
 def normalise_code(code: str | Secret) -> str:

@@ -43,6 +43,9 @@ class KeyService(ThreadingHTTPServer):
         self.says: tuple[int, bytes] | None = None
         self.slow = 0.0
 
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Who does not wait for a slow answer hangs up; that is what is tested."""
+
     @property
     def address(self) -> str:
         return f"http://127.0.0.1:{self.server_address[1]}/transit/countersign"

@@ -134,7 +134,7 @@ def test_a_value_that_somebody_changes_meanwhile_keeps_their_change(
     """The desk writes between reading and writing: the rotation does not overwrite it, and meets it in the next pass."""
     first = Code.objects.order_by("pk").first()
     assert first is not None
-    plain_open = rotation.open_sealed
+    plain_seal = rotation.seal_anew
     visits: list[int] = []
 
     def meddle(blob: Any, **place: Any) -> Any:
@@ -142,9 +142,9 @@ def test_a_value_that_somebody_changes_meanwhile_keeps_their_change(
             visits.append(1)
             changed = seal("CHANGED-12345", purpose=Purpose.CODE, context=first.context())
             Code.objects.filter(pk=first.pk).update(sealed=changed)
-        return plain_open(blob, **place)
+        return plain_seal(blob, **place)
 
-    monkeypatch.setattr(rotation, "open_sealed", meddle)
+    monkeypatch.setattr(rotation, "seal_anew", meddle)
     run()
 
     code = Code.objects.get(pk=first.pk)

@@ -21,6 +21,7 @@ class Command(BaseCommand):
     def add_arguments(self, parser: ArgumentParser) -> None:
         names = sorted({column.purpose.value for column in SEALED_COLUMNS})
         parser.add_argument("purposes", nargs="*", metavar="PURPOSE", help=f"{', '.join(names)}; without one, all")
+        parser.add_argument("--alone", action="store_true", help="web and workers are stopped: wait for nobody")
 
     def handle(self, *args: Any, **options: Any) -> None:
         known = {column.purpose.value: column.purpose for column in SEALED_COLUMNS}
@@ -30,13 +31,13 @@ class Command(BaseCommand):
             )
         broken = 0
         for name in options["purposes"] or list(known):
-            broken += self.rotate(known[name])
+            broken += self.rotate(known[name], alone=options["alone"])
         if broken:
             raise CommandError(
                 f"{broken} values do not open. They were left as they are; everything else is sealed anew."
             )
 
-    def rotate(self, purpose: Purpose) -> int:
+    def rotate(self, purpose: Purpose, *, alone: bool) -> int:
         def bar(done: int, of: int) -> None:
             filled = WIDTH * done // max(done, of)
             self.stderr.write(
@@ -48,7 +49,7 @@ class Command(BaseCommand):
             time.sleep(seconds)
 
         began = time.monotonic()
-        done = rotate(purpose, progress=bar, wait=wait)
+        done = rotate(purpose, progress=bar, wait=None if alone else wait)
         for sentence in done.broken:
             self.stdout.write(sentence)
         self.stdout.write(
