@@ -1,18 +1,27 @@
-"""`manage.py bench`: what pages, webhook intake, the engine of placing and an idle desk cost, and whether limits are kept."""
+"""`manage.py bench`: what pages, webhook intake, the engine of placing, an idle desk and postings cost, and whether limits are kept."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import connection
 
-from procurement.demo.bench import engine, idle, limits, webhooks
+from procurement.demo.bench import engine, idle, ledger, limits, webhooks
 from procurement.demo.bench.limits import Plan
 from procurement.demo.bench.measuring import BenchFailed
-from procurement.demo.bench.report import ENGINE_MARKS, IDLE_MARKS, WEBHOOK_MARKS, as_markdown, growing, write_page
+from procurement.demo.bench.report import (
+    ENGINE_MARKS,
+    IDLE_MARKS,
+    LEDGER_MARKS,
+    WEBHOOK_MARKS,
+    as_markdown,
+    growing,
+    write_page,
+)
 from procurement.demo.bench.running import run
 
-SIZES, REQUESTS, MESSAGES, ORDERS, BACKLOG = [100, 10_000], 25, 1_000, 40, 500
+SIZES, REQUESTS, MESSAGES, ORDERS, BACKLOG, SECONDS = [100, 10_000], 25, 1_000, 40, 500, 3
 
 
 class Command(BaseCommand):
@@ -27,7 +36,7 @@ class Command(BaseCommand):
         parser.add_argument(
             "--requests",
             type=int,
-            help=f"of each page at each size (default {REQUESTS}), messages ({MESSAGES}), orders ({ORDERS})",
+            help=f"of each page at each size (default {REQUESTS}), messages ({MESSAGES}), orders ({ORDERS}), seconds ({SECONDS})",
         )
         parser.add_argument("--workers", type=int, default=16, help="limits: processes (default 16)")
         parser.add_argument("--faster", type=float, default=3, help="limits: how much shorter a minute is (default 3)")
@@ -86,7 +95,12 @@ def measured_idle(requests: int | None) -> tuple[str, tuple[str, str]]:
     return idle.as_markdown(idle.measure_idle()), IDLE_MARKS
 
 
-MEASURED = {"webhooks": measured_webhooks, "engine": measured_engine, "idle": measured_idle}
+def measured_ledger(requests: int | None) -> tuple[str, tuple[str, str]]:
+    seconds = requests or SECONDS
+    return ledger.as_markdown(ledger.measure_ledger(seconds), seconds), LEDGER_MARKS[connection.vendor]
+
+
+MEASURED = {"webhooks": measured_webhooks, "engine": measured_engine, "idle": measured_idle, "ledger": measured_ledger}
 
 
 def command_words(sizes: list[int], requests: int) -> str:
