@@ -44,7 +44,7 @@ usage: python3 dev.py COMMAND [options]
   test     run the tests; options go to pytest (--no-browser, --no-spin skip the tests that need one)
   check    lint, types, module boundaries, migrations, deployment settings; writes nothing
   fix      repair what ruff can, format the code, write the generated pages
-  bench    measure the busy pages; or: webhooks, engine (of placing), idle (a minute of nothing), rotation (100,000 codes)
+  bench    measure the busy pages; or: webhooks, engine (of placing), idle (a minute of nothing), rotation (100,000 codes), ledger
   simulate buy through seeded faults and check what must hold: --supplier alpha|psnb2b --runs N --seed N
   faults   kill a worker at every named point and check what must hold: --list, --points PATTERN, --seeds N, --jobs N
   lock     resolve the dependencies anew into requirements/

@@ -27,6 +27,7 @@ from procurement.orders.services import drafting
 from procurement.orders.services.handing_over import request_file
 from procurement.people.invitations import invite
 from procurement.people.proposals import propose
+from procurement.reconciliation.evidence import add_day_evidence
 from procurement.reconciliation.models import AccountStatement, Day, Difference
 from procurement.reconciliation.services import reconcile_day
 from procurement.reconciliation.statements import dry_run_statement
@@ -133,6 +134,9 @@ def build_world(shop: Shop, buyer: User, support: User, drafter: User) -> World:
     unlike = Difference.objects.create(day=day, kind="balance", reference="another", amount_minor=-1, currency="USD")
     objects["reconciliation:difference pk"] = unlike.pk
     objects["reconciliation:statement pk"] = stated(shop, make_person("stella_states", "finance"))
+    clerk = make_person("dora_documents", "finance")
+    kept = add_day_evidence(by=clerk, row=day, name="answer.pdf", content=b"%PDF-1.7 answer")
+    objects["reconciliation:day number"] = kept.pk
     objects |= {f"reconciliation:day {name}": value for name, value in address_of(day).items()}
     return World(shop, {key: getattr(value, "pk", value) for key, value in objects.items()})
 

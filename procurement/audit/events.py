@@ -143,6 +143,7 @@ EVENTS: dict[str, str] = {
     "reconciliation.asked": "{actor} asked to compare {day} {currency} with the supplier",
     "reconciliation.accepted": "{actor} accepted the explanation of {what}",
     "reconciliation.matched": "{actor} matched {what} differences that come to nothing together",
+    "reconciliation.evidence_added": "{actor} added the document {file}",
     "reconciliation.explained": "{actor} explained {what}: {cause}",
     "reconciliation.prepared": "{actor} prepared the day for signing ({digest})",
     "reconciliation.ran": "{actor} reconciled the day: {result}",

@@ -16,7 +16,7 @@ from django.views.decorators.http import require_GET, require_POST
 from ledger.money import decimal_amount, format_amount
 from procurement.audit.queries import timeline_for
 from procurement.audit.services import record
-from procurement.bookkeeping import deposits, postings, queries
+from procurement.bookkeeping import deposits, papers, postings, queries
 from procurement.bookkeeping.forms import CreditForm, DepositForm
 from procurement.bookkeeping.models import Deposit, Evidence
 from procurement.bookkeeping.states import DEPOSIT, NEXT, UNDER_WAY, WAYS
@@ -160,7 +160,7 @@ def show(request: Request, row: Deposit, refusal: str = "", credit: CreditForm |
         "shown": shown,
         "documents": row.evidence.defer("content").select_related("added_by").order_by("added_at"),
         "records": records,
-        "may_add": (records or confirms) and row.evidence.count() < deposits.MOST_FILES,
+        "may_add": (records or confirms) and row.evidence.count() < papers.MOST_FILES,
         "credit": (credit or CreditForm(initial=initial, currency=row.currency)) if may_credit else None,
         "others": people_with(Permission.DEPOSIT_CONFIRM, but=row.announced_by) if row.is_open else [],
         "refusal": refusal,
@@ -235,7 +235,7 @@ def deposit_evidence_add(request: Request, pk: uuid.UUID) -> HttpResponse:
 
 def read(file: Any) -> bytes:
     """No more of an upload than tells that it is too large."""
-    content: bytes = file.read(deposits.MOST_BYTES + 1)
+    content: bytes = file.read(papers.MOST_BYTES + 1)
     return content
 
 

@@ -5,7 +5,6 @@ Booked is what the supplier credited: when its balance shows exactly the announc
 
 from __future__ import annotations
 
-import hashlib
 import re
 from contextlib import suppress
 from datetime import date, timedelta
@@ -17,6 +16,7 @@ from procurement.audit.services import record
 from procurement.bookkeeping import balances, postings
 from procurement.bookkeeping.holdings import amount_text
 from procurement.bookkeeping.models import Deposit, Evidence
+from procurement.bookkeeping.papers import paper_facts
 from procurement.bookkeeping.states import CREDITED_HOW, DEPOSIT, UNDER_WAY, WAYS
 from procurement.errors import DomainError, NotAllowed, Refused
 from procurement.staff.access import check_can
@@ -25,9 +25,6 @@ from procurement.staff.permissions import Permission
 from procurement.states import transition
 from procurement.suppliers.models import BalanceSnapshot, SupplierAccount
 
-MOST_BYTES, MOST_FILES = 5 * 2**20, 5
-# What a document begins with says what it is; its name and the browser's word do not.
-TYPES = {b"%PDF-": "application/pdf", b"\x89PNG\r\n\x1a\n": "image/png", b"\xff\xd8\xff": "image/jpeg"}
 # A reading older than this shows nothing of a deposit that is looked for now.
 LOOK_BACK = timedelta(hours=1)
 
@@ -174,28 +171,11 @@ def open_book(
 def add_evidence(*, by: User, deposit: Deposit, name: str, content: bytes) -> Evidence:
     """Keep a document with the deposit (R94): PDF, PNG or JPEG, at most 5 MB, at most 5 of them."""
     check_can(by, Permission.DEPOSIT_RECORD, Permission.DEPOSIT_CONFIRM)
-    media_type = next((kind for start, kind in TYPES.items() if content.startswith(start)), "")
-    if not media_type:
-        raise Refused("The file is no PDF, PNG or JPEG. Nothing was kept. Export it as one of these.")
-    if len(content) > MOST_BYTES:
-        raise Refused("The file is larger than 5 MB. Nothing was kept. Make it smaller, or split it.")
-    if deposit.evidence.count() >= MOST_FILES:
-        raise Refused(f"This deposit has {MOST_FILES} documents already. Nothing was kept.")
-    digest = hashlib.sha256(content).hexdigest()
-    last = name.replace("\\", "/").rsplit("/", 1)[-1]
-    shown = "".join(char for char in last if char.isprintable())[:120] or "document"
+    facts = paper_facts(name, content, kept=deposit.evidence.count())
     try:
         with transaction.atomic():
-            made = Evidence.objects.create(
-                deposit=deposit,
-                name=shown,
-                media_type=media_type,
-                size=len(content),
-                sha256=digest,
-                content=content,
-                added_by=by,
-            )
-            record("deposit.evidence_added", by=by, subject=deposit, file=shown, sha256=digest)
+            made = Evidence.objects.create(deposit=deposit, added_by=by, **facts)
+            record("deposit.evidence_added", by=by, subject=deposit, file=made.name, sha256=made.sha256)
     except IntegrityError:
         raise Refused("This document is kept with the deposit already. Nothing was added.") from None
     return made

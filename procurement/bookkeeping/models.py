@@ -9,6 +9,7 @@ from django.db import models
 from django.db.models import F, Q
 from django.utils import timezone
 
+from procurement.bookkeeping.papers import Paper
 from procurement.bookkeeping.rules import AGAINST
 from procurement.bookkeeping.states import CORRECTION, CREDITED_HOW, DEPOSIT, UNDER_WAY, WAYS, Way
 from procurement.states import Status
@@ -91,25 +92,15 @@ class Deposit(models.Model):
         return 0 if self.credited_minor is None else self.amount_minor - self.credited_minor
 
 
-class Evidence(models.Model):
+class Evidence(Paper):
     """A document that shows a deposit, such as the supplier's invoice; added, never changed (R94)."""
 
     deposit = models.ForeignKey(Deposit, on_delete=models.PROTECT, related_name="evidence")
-    name = models.CharField(max_length=120)
-    media_type = models.CharField(max_length=20)
-    size = models.PositiveIntegerField()
-    sha256 = models.CharField(max_length=64)
-    content = models.BinaryField()
-    added_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
-    added_at = models.DateTimeField(default=timezone.now)
 
     class Meta:
         constraints = [
             models.UniqueConstraint(fields=["deposit", "sha256"], name="a_document_is_kept_once_for_a_deposit")
         ]
-
-    def __str__(self) -> str:
-        return self.name
 
 
 class Correction(models.Model):

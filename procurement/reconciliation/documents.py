@@ -14,7 +14,7 @@ from ledger.money import Money
 from procurement.bookkeeping.models import Correction, Deposit, Evidence
 from procurement.claims.models import Case, Claim
 from procurement.orders.models import Delivery
-from procurement.reconciliation.models import AccountStatement
+from procurement.reconciliation.models import AccountStatement, DayEvidence
 from procurement.reconciliation.window import Window
 
 SHOWN = 50
@@ -52,7 +52,10 @@ def documents_of(window: Window) -> list[Documents]:
     cases = Case.objects.filter(of_account, opened_at__range=day).select_related("order")
     touched = Q(filed_at__range=day) | Q(outcome_at__range=day)
     claims = Claim.objects.filter(touched, account=window.account, code__order__cost_currency=window.currency)
+    kept = DayEvidence.objects.filter(day__account=window.account, day__currency=window.currency, day__day=window.day)
+    kept = kept.defer("content").select_related("added_by", "day__account")
     found = [
+        sort("Documents of the day", kept.order_by("added_at", "pk"), paper),
         sort("Account statements", statements.order_by("uploaded_at", "pk"), statement),
         deposits_with_documents(deposits.order_by("reference")),
         sort("Correcting entries", corrections.order_by("pk"), correction),
@@ -88,6 +91,12 @@ def deposits_with_documents(deposits: Iterable[Deposit]) -> Documents:
             address = reverse("bookkeeping:deposit_evidence", args=[one.pk, paper.pk])
             rows.append(Document(paper.name, address, f"added by {paper.added_by}; SHA-256 {paper.sha256[:16]}…"))
     return Documents("Deposits", rows)
+
+
+def paper(row: DayEvidence) -> Document:
+    place = (row.day.account.code, row.day.currency, row.day.day.isoformat(), row.pk)
+    facts = f"added by {row.added_by}; SHA-256 {row.sha256[:16]}…"
+    return Document(row.name, reverse("reconciliation:day_evidence", args=place), facts)
 
 
 def correction(row: Correction) -> Document:

@@ -10,6 +10,7 @@ from django.db import models
 from django.db.models import F, Q
 from django.utils import timezone
 
+from procurement.bookkeeping.papers import Paper
 from procurement.bookkeeping.statement import start_of
 from procurement.reconciliation.states import CAUSES, DAY, KINDS, MATCHED, MATCHED_WORDS, SIGN_OFF
 from procurement.states import Status
@@ -123,6 +124,16 @@ class Difference(models.Model):
     @property
     def cause_words(self) -> str:
         return self.get_cause_display() if self.cause else ""
+
+
+class DayEvidence(Paper):
+    """A document kept with a day, such as the supplier's answer about a difference; added, never changed (R94)."""
+
+    day = models.ForeignKey(Day, on_delete=models.PROTECT, related_name="evidence")
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["day", "sha256"], name="a_document_is_kept_once_for_a_day")]
+        verbose_name_plural = "day evidence"
 
 
 class SignOff(models.Model):

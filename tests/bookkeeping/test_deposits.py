@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from ledger.models import Entry
 from procurement.audit.models import AuditEvent
-from procurement.bookkeeping import balances, deposits, postings, queries
+from procurement.bookkeeping import balances, deposits, papers, postings, queries
 from procurement.bookkeeping.models import Deposit, Evidence
 from procurement.errors import NotAllowed, Refused, StaleState
 from procurement.staff.models import User
@@ -250,7 +250,7 @@ def test_documents_are_kept_whole_and_never_changed(announce: Announce, finance:
     [
         (b"<html><script>", "no PDF, PNG or JPEG"),
         (b"", "no PDF, PNG or JPEG"),
-        (b"%PDF-" + b"x" * deposits.MOST_BYTES, "larger than 5 MB"),
+        (b"%PDF-" + b"x" * papers.MOST_BYTES, "larger than 5 MB"),
         (b"%PDF-1.7 invoice", "kept with the deposit already"),
     ],
 )

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
 import pytest
-from django.db import connection
+from django.db import OperationalError, connection
 from django.db.models import Sum
 
 from ledger.errors import BelowFloor, HoldEnded
@@ -114,4 +114,46 @@ def test_a_hold_ends_once_whoever_comes_first() -> None:
     assert sum(isinstance(result, HoldEnded) for result in results) == 7
     assert balance("alpha:funds").held == 0
     assert Entry.objects.filter(resolves__key="h").count() == 1
+    assert_books_hold()
+
+
+@pytest.mark.requirement("R84", "R90")
+def test_sixteen_writers_on_overlapping_accounts_lose_nothing_and_double_nothing() -> None:
+    """Every posting touches two of three accounts, every fourth key comes twice, and the funds don't do for all.
+
+    PostgreSQL runs sixteen at once; SQLite has one writer at a time, so fewer queue there and the busy ones come again.
+    """
+    open_books()
+    deposit(60_000)
+    pairs = [("alpha:funds", "alpha:cost"), ("alpha:funds", "alpha:external"), ("alpha:cost", "alpha:external")]
+    postgresql = connection.vendor == "postgresql"
+    times, threads = (320, 16) if postgresql else (96, 6)
+
+    def one(number: int) -> Posted:
+        cause = number - 1 if number % 4 == 3 else number
+        source, target = pairs[cause % 3]
+        lines = [credit(source, usd(700)), debit(target, usd(700))]
+        return post(key=f"n{cause}", kind="x", lines=lines if cause % 2 else lines[::-1])
+
+    def patiently(number: int) -> Posted:
+        for _ in range(0 if postgresql else 5):
+            try:
+                return one(number)
+            except OperationalError as busy:
+                if "locked" not in str(busy):
+                    raise
+        return one(number)
+
+    results = at_once(patiently, times, threads)
+    wrong = [error for error in results if isinstance(error, Exception) and not isinstance(error, BelowFloor)]
+    assert wrong == []
+    created = [posted for posted in results if isinstance(posted, Posted) and posted.created]
+    entries = Entry.objects.filter(kind="x")
+    assert {posted.entry.key for posted in created} == set(entries.values_list("key", flat=True))
+    assert len(created) == entries.count()
+    spent = Line.objects.filter(account__code="alpha:funds", entry__kind="x").count()
+    assert balance("alpha:funds").settled == 60_000 - 700 * spent >= 0
+    refused = sum(isinstance(result, BelowFloor) for result in results)
+    assert (refused > 0) is postgresql
+    assert Balance.objects.aggregate(total=Sum("settled"))["total"] == 0
     assert_books_hold()

@@ -6,13 +6,18 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 
+from procurement.audit.models import AuditEvent
 from procurement.bookkeeping import corrections, deposits
 from procurement.bookkeeping.models import Deposit
 from procurement.claims.services.cases import open_case
+from procurement.errors import NotAllowed, Refused
 from procurement.orders.models import Order
+from procurement.reconciliation import signing
 from procurement.reconciliation.documents import SHOWN, documents_of
+from procurement.reconciliation.evidence import add_day_evidence
 from procurement.reconciliation.window import window_of
 from procurement.staff.models import User
 from tests.at_desk import Desk
@@ -79,12 +84,55 @@ def test_every_document_of_the_page_can_be_opened(proven: Scene, auditor: User) 
                 assert client.get(one.url).status_code == 200, one.url
 
 
+@pytest.mark.requirement("R94")
+def test_a_document_is_kept_with_its_day_and_changes_nothing_that_was_signed(
+    scene: Scene, finance: User, manager: User, auditor: User
+) -> None:
+    scene.buy("ORD-1")
+    row = scene.run()
+    with moment(LATER):
+        made = signing.prepare_day(by=finance, row=row)
+        signing.sign_day(by=manager, sign_off=made, shown_hash=made.content_hash)
+        kept = add_day_evidence(by=finance, row=row, name="../mail.pdf", content=b"%PDF-1.7 their answer")
+        scene.run(at=LATER + timedelta(hours=1))
+        assert row.sign_offs.get().state == "signed"
+        (papers, *_) = documents_of(window_of(scene.account, "USD", DAY))
+        assert [(one.name, papers.label) for one in papers.rows] == [("mail.pdf", "Documents of the day")]
+        client = Client()
+        client.force_login(auditor)
+        answer = client.get(papers.rows[0].url)
+        assert (answer.content, answer["Content-Type"]) == (b"%PDF-1.7 their answer", "application/pdf")
+        assert answer["Content-Disposition"].startswith("attachment")
+        elsewhere = papers.rows[0].url.replace(DAY.isoformat(), "2026-11-19")
+        assert client.get(elsewhere).status_code == 404
+        assert AuditEvent.objects.filter(action="reconciliation.evidence_added").count() == 1
+        with pytest.raises(Refused, match="kept with the day already"):
+            add_day_evidence(by=manager, row=row, name="again.pdf", content=b"%PDF-1.7 their answer")
+        with pytest.raises(Refused, match="no PDF, PNG or JPEG"):
+            add_day_evidence(by=finance, row=row, name="x.pdf", content=b"<script>")
+        with pytest.raises(NotAllowed):
+            add_day_evidence(by=auditor, row=row, name="x.pdf", content=b"%PDF-1.7 other")
+    assert list(row.evidence.all()) == [kept]
+
+
+def test_the_page_takes_a_document(scene: Scene, finance: User) -> None:
+    scene.buy("ORD-1")
+    row = scene.run()
+    with moment(LATER):
+        desk = Desk(finance)
+        page = desk.open("reconciliation:day_detail", "alpha", "USD", DAY.isoformat())
+        file = SimpleUploadedFile("answer.pdf", b"%PDF-1.7 x", "application/pdf")
+        shown = desk.send(page.form("/evidence/"), file=file)
+    assert "answer.pdf is kept with the day." in shown.text
+    assert row.evidence.get().added_by == finance
+
+
 def test_a_long_day_shows_the_first_and_counts_the_rest(scene: Scene, django_assert_max_num_queries: Any) -> None:
     order = scene.buy("ORD-1")
     Order.objects.filter(pk=order.pk).update(quantity=99)
     order.deliveries.bulk_create(
         [type(order.deliveries.get())(order=order, count=1, checksum="d" * 64, fetched_at=NOON) for _ in range(60)]
     )
-    with django_assert_max_num_queries(9):
+    with django_assert_max_num_queries(10):
         (files,) = documents_of(window_of(scene.account, "USD", DAY))
     assert (len(files.rows), files.more) == (SHOWN, 11)

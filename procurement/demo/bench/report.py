@@ -24,6 +24,11 @@ WEBHOOK_MARKS = ("<!-- bench webhooks: begin -->", "<!-- bench webhooks: end -->
 ENGINE_MARKS = ("<!-- bench engine: begin -->", "<!-- bench engine: end -->")
 IDLE_MARKS = ("<!-- bench idle: begin -->", "<!-- bench idle: end -->")
 ROTATION_MARKS = ("<!-- bench rotation: begin -->", "<!-- bench rotation: end -->")
+# A section for each engine.
+LEDGER_MARKS = {
+    vendor: (f"<!-- bench ledger {vendor}: begin -->", f"<!-- bench ledger {vendor}: end -->")
+    for vendor in ("sqlite", "postgresql")
+}
 # Thousand bytes a first visit may load: compressed, and as they are.
 HTML_BUDGET = (20.0, 120.0)
 CSS_BUDGET, JS_BUDGET = 16.0, (26.0, 78.0)

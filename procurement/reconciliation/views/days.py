@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import date, timedelta
 from decimal import Decimal
 
+from django.contrib import messages
 from django.db.models import Q
 from django.http import HttpResponse, HttpResponseBase
 from django.shortcuts import render
@@ -14,13 +15,15 @@ from django.views.decorators.http import require_GET, require_POST
 from ledger.money import decimal_amount
 from procurement.audit.queries import timeline_for
 from procurement.audit.services import record
+from procurement.bookkeeping.deposit_views import read
 from procurement.bookkeeping.queries import books_kept
 from procurement.bookkeeping.volume import gates
-from procurement.errors import Missing
+from procurement.errors import Missing, Refused
 from procurement.reconciliation import queries
 from procurement.reconciliation.documents import documents_of
+from procurement.reconciliation.evidence import add_day_evidence
 from procurement.reconciliation.matching import proposals_for
-from procurement.reconciliation.models import Day
+from procurement.reconciliation.models import Day, DayEvidence
 from procurement.reconciliation.queries import ExportRow
 from procurement.reconciliation.services import ask_for_day
 from procurement.reconciliation.signing import standing_of
@@ -30,9 +33,10 @@ from procurement.reconciliation.window import Window, window_of
 from procurement.staff.access import may, requires
 from procurement.staff.permissions import Permission
 from procurement.suppliers.models import SupplierAccount
-from procurement.web.exports import FORMATS, table_response
+from procurement.web.exports import FORMATS, file_response, table_response
 from procurement.web.http import Request, see_other
 from procurement.web.lists import Column, Filter, ListSpec, Tab, list_page
+from procurement.web.once import once
 
 
 def decimal(minor: int | None, row: Day) -> Decimal | None:
@@ -148,6 +152,8 @@ def day_detail(request: Request, code: str, currency: str, day: str) -> HttpResp
         "matched": queries.matched_shown(row) if row else [],
         "counts": queries.counts_of(window),
         "documents": documents_of(window),
+        "may_attach": row is not None
+        and may(request.user, Permission.RECONCILIATION_RUN, Permission.RECONCILIATION_SIGN),
         "entries": timeline_for(row, *row.sign_offs.all()) if row else [],
         "signing": standing_of(row, request.user) if row else None,
         "causes": CAUSES.items(),
@@ -163,6 +169,31 @@ def export(request: Request, row: Day) -> HttpResponseBase:
     about = f"{row}; {row.status.label}; ours {decimal(row.ours_minor, row)}; theirs {decimal(row.theirs_minor, row)}"
     name = f"reconciliation {row.account.code} {row.currency} {row.day}"
     return table_response(request, name, COLUMNS, queries.export_rows(row), about)
+
+
+@requires(Permission.RECONCILIATION_RUN, Permission.RECONCILIATION_SIGN)
+@require_POST
+@once
+def day_evidence_add(request: Request, code: str, currency: str, day: str) -> HttpResponse:
+    """Keep a document with the day."""
+    row, file = queries.day_of(window_from(code, currency, day)), request.FILES.get("file")
+    if row is None or file is None:
+        raise Refused("Choose a file for a day that was compared. Nothing was kept.")
+    made = add_day_evidence(by=request.user, row=row, name=str(file.name), content=read(file))
+    messages.success(request, f"{made} is kept with the day.")
+    return see_other(request, "reconciliation:day_detail", code=code, currency=currency, day=day)
+
+
+@requires(Permission.RECONCILIATION_VIEW)
+@require_GET
+def day_evidence(request: Request, code: str, currency: str, day: str, number: int) -> HttpResponse:
+    """One document of a day, always as a download: what it holds never runs in this site's name."""
+    window = window_from(code, currency, day)
+    of_day = {"day__account": window.account, "day__currency": window.currency, "day__day": window.day}
+    found = DayEvidence.objects.filter(**of_day, pk=number).first()
+    if found is None:
+        raise Missing("There is no such document. Nothing was changed. Look at the day's page.")
+    return file_response(bytes(found.content), name=found.name, media_type=found.media_type)
 
 
 @requires(Permission.RECONCILIATION_RUN)

@@ -17,7 +17,7 @@ from procurement.reconciliation.printing import ReportRow
 from procurement.reconciliation.views.days import window_from
 from procurement.staff.access import requires
 from procurement.staff.permissions import Permission
-from procurement.web.exports import FORMATS, table_response
+from procurement.web.exports import FORMATS, file_response, table_response
 from procurement.web.http import Request, see_other
 from procurement.web.lists import Column
 from procurement.web.once import once
@@ -157,6 +157,4 @@ def report_file(request: Request, sign_off: SignOff, earlier: list[SignOff], wan
     else:
         content = printing.report_pdf(sign_off, earlier, intact=signing.is_intact(sign_off))
         media_type = "application/pdf"
-    response = HttpResponse(content, content_type=media_type)
-    response["Content-Disposition"] = f'attachment; filename="{name.replace(" ", "-")}.{wanted}"'
-    return response
+    return file_response(content, name=f"{name.replace(' ', '-')}.{wanted}", media_type=media_type)

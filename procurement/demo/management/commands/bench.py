@@ -1,17 +1,19 @@
-"""`manage.py bench`: what pages, webhook intake, the engine of placing, an idle desk and new keys cost, and whether limits are kept."""
+"""`manage.py bench`: what pages, webhooks, the engine of placing, an idle desk, new keys and postings cost, and whether limits are kept."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import connection
 
-from procurement.demo.bench import engine, idle, limits, rotation, webhooks
+from procurement.demo.bench import engine, idle, ledger, limits, rotation, webhooks
 from procurement.demo.bench.limits import Plan
 from procurement.demo.bench.measuring import BenchFailed
 from procurement.demo.bench.report import (
     ENGINE_MARKS,
     IDLE_MARKS,
+    LEDGER_MARKS,
     ROTATION_MARKS,
     WEBHOOK_MARKS,
     as_markdown,
@@ -20,7 +22,8 @@ from procurement.demo.bench.report import (
 )
 from procurement.demo.bench.running import run
 
-SIZES, REQUESTS, MESSAGES, ORDERS, BACKLOG, CODES = [100, 10_000], 25, 1_000, 40, 500, 100_000
+SIZES, REQUESTS, MESSAGES, ORDERS, BACKLOG = [100, 10_000], 25, 1_000, 40, 500
+CODES, SECONDS = 100_000, 3
 
 
 class Command(BaseCommand):
@@ -35,7 +38,8 @@ class Command(BaseCommand):
         parser.add_argument(
             "--requests",
             type=int,
-            help=f"of each page at each size (default {REQUESTS}), messages ({MESSAGES}), orders ({ORDERS}), codes ({CODES})",
+            help=f"of each page at each size (default {REQUESTS}), messages ({MESSAGES}), orders ({ORDERS}), codes ({CODES:,}), "
+            f"seconds of postings ({SECONDS})",
         )
         parser.add_argument("--workers", type=int, default=16, help="limits: processes (default 16)")
         parser.add_argument("--faster", type=float, default=3, help="limits: how much shorter a minute is (default 3)")
@@ -98,11 +102,17 @@ def measured_rotation(requests: int | None) -> tuple[str, tuple[str, str]]:
     return rotation.as_markdown(rotation.measure_rotation(requests or CODES)), ROTATION_MARKS
 
 
+def measured_ledger(requests: int | None) -> tuple[str, tuple[str, str]]:
+    seconds = requests or SECONDS
+    return ledger.as_markdown(ledger.measure_ledger(seconds), seconds), LEDGER_MARKS[connection.vendor]
+
+
 MEASURED = {
     "webhooks": measured_webhooks,
     "engine": measured_engine,
     "idle": measured_idle,
     "rotation": measured_rotation,
+    "ledger": measured_ledger,
 }
 
 

@@ -1,0 +1,62 @@
+"""The bench of postings: what it reckons, and that every way of booking books."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from django.db import connection
+
+from ledger.models import Entry
+from ledger.verifying import verify
+from procurement.demo.bench import ledger
+from procurement.demo.bench.ledger import Rate
+
+
+@pytest.fixture
+def prepared(transactional_db: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setattr(ledger, "BOOKS", 2)
+    ledger.prepare()
+    yield
+    with connection.cursor() as cursor:
+        for table in ("header", "line", "balance"):
+            cursor.execute(f"DROP TABLE bench_{table}")
+
+
+def test_every_way_books_and_the_books_verify(prepared: None) -> None:
+    before = Entry.objects.count()
+    for number in range(2):
+        for step in (ledger.bare, ledger.by_ledger, ledger.by_posting_rule):
+            step(0, number)
+    assert Entry.objects.count() == before + 4
+    assert verify().findings == []
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT settled, seq FROM bench_balance ORDER BY account")
+        assert cursor.fetchall() == [(-ledger.COST, 1), (ledger.COST, 1)] * 2
+
+
+def test_writers_of_their_own_are_counted_together(prepared: None) -> None:
+    before = Entry.objects.count()
+    found = ledger.run(ledger.by_ledger, writers=2, books=2, seconds=0.5)
+    assert found.per_second == 2 * (Entry.objects.count() - before)
+    assert 0 < found.p99 < 5_000
+
+
+def test_the_ratio_is_taken_inside_each_round() -> None:
+    rounds = [
+        {"limit": Rate(100, 1), "post": Rate(50, 2)},
+        {"limit": Rate(1000, 1), "post": Rate(900, 3)},
+        {"limit": Rate(10, 1), "post": Rate(1, 4)},
+    ]
+    found = ledger.compared("post", 2, 1, rounds)
+    assert (found.ratio, found.rate, found.limit, found.p99) == (0.5, 50, 100, 3)
+    lines = ledger.as_markdown([found], 3).splitlines()
+    assert "`python3 dev.py bench ledger --requests 3`" in lines[0]
+    assert [cell.strip() for cell in lines[-1].split("|")[1:-1]] == [
+        "post, one hot account",
+        "2",
+        "50",
+        "100",
+        "0.50",
+        "3.0 ms",
+    ]
