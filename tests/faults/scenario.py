@@ -31,10 +31,11 @@ from procurement.claims.services.cases import open_case
 from procurement.claims.services.filing import file_claim
 from procurement.orders.models import Attempt, Code, Order
 from procurement.orders.services import approving, drafting
+from procurement.orders.services.revealing import Ask, reveal_code
 from procurement.reconciliation.services import reconcile_day
 from procurement.staff.models import User
 from procurement.suppliers.models import Exchange
-from procurement.vault import Purpose, SealBroken, open_sealed
+from procurement.vault import Purpose, SealBroken, keyring, open_sealed
 from procurement.vault.rotation import left_over, rotate
 from procurement.work.models import DueWork, PeriodicSlot
 from procurement.work.runner import run_due
@@ -123,7 +124,8 @@ class Day:
         self.turn_keys()
 
     def turn_keys(self) -> None:
-        """An administrator replaces the key of the codes; after a death the command is run again."""
+        """An administrator wraps the keys anew and replaces that of the codes; after a death the command is run again."""
+        keyring.rewrap(again=True)
         rotate(Purpose.CODE, progress=lambda done, of: None, wait=self.clock.move)
 
     def order(self, code: str, quantity: int, name: str) -> None:
@@ -135,11 +137,12 @@ class Day:
             approving.approve_order(by=mia, order=order, shown_hash=request.content_hash)
 
     def claim(self) -> None:
-        """Sam files a claim for a code of the first order of a supplier that takes claims."""
+        """Sam looks at a code of the first order of a supplier that takes claims, and files one for it."""
         code = Code.objects.filter(account__code="psnb2b", state="stored").order_by("position").first()
         if code is not None:
             sam = self.people["sam"]
             case = open_case(by=sam, order=code.order, code=code, error_text="Not valid", account_region="US")
+            reveal_code(by=sam, code=code, ask=Ask(ground=f"case:{case.pk}", words="The customer reads it differently"))
             file_claim(by=sam, case=case, reason="invalid")
 
     def work(self, rounds: int, *, every: float = 5.0) -> None:
