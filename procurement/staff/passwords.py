@@ -20,7 +20,7 @@ class UncommonValidator(CommonPasswordValidator):
         cores = {plain, repeated_in(plain), repeated_in(plain.strip(AROUND))}
         if cores & (self.passwords | set(OF_THIS_PLACE) | own_words(user)):
             raise ValidationError(
-                "This password is one of the first that anybody would try. Take four or five words that do not belong together.",
+                "This password is too common: it is one of the first that anybody would try. Take four or five words in a row.",
                 code="password_too_common",
             )
 
