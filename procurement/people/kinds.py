@@ -115,7 +115,6 @@ def standing_words(about: str, content: Content) -> list[tuple[str, str]]:
 
 
 def deactivate(proposal: Proposal, by: User, at: datetime) -> None:
-    """No session of theirs answers from the next request on: an inactive person is nobody."""
     person = person_of(proposal.about)
     take_roles(person, set(proposal.before["roles"]), proposal, by, at)
     invitation = open_invitation(person)

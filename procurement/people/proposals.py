@@ -13,6 +13,7 @@ from procurement.errors import NotAllowed, Refused, StaleState
 from procurement.people.kinds import KINDS, person_of
 from procurement.people.models import Proposal
 from procurement.people.states import CONFIRMED, DECLINED, EXPIRED, OPEN, PROPOSAL, WITHDRAWN
+from procurement.staff import sessions
 from procurement.staff.access import check_can, check_settled, people_with
 from procurement.staff.models import User
 from procurement.staff.permissions import Permission
@@ -93,7 +94,7 @@ def check_open(proposal: Proposal) -> None:
 
 
 def confirm(*, by: User, proposal: Proposal) -> None:
-    """Do what was proposed, at once and all of it.
+    """Do what was proposed, at once and all of it; whom it is about signs in anew.
 
     NotAllowed for who proposed it or is meant by it; StaleState once it is decided, over, or what holds is no longer what
     the proposal began from.
@@ -110,6 +111,8 @@ def confirm(*, by: User, proposal: Proposal) -> None:
         with transaction.atomic():
             at = decide(by, proposal, CONFIRMED)
             kind.apply(proposal, by, at)
+            if proposal.subject:
+                sessions.end_all(proposal.subject)
     except IntegrityError:
         raise StaleState("Somebody changed the same at this moment. Nothing was done. Look at it again.") from None
 

@@ -49,7 +49,7 @@ def sql(statement: str, *values: Any) -> None:
         cursor.execute(statement, [in_database(value) for value in values])
 
 
-def refused_by_the_database(attack: Callable[[], object], says: str = "") -> None:
+def refused_by_the_database(attack: Callable[[], object], says: str | None = None) -> None:
     with pytest.raises(IntegrityError, match=says), transaction.atomic():
         attack()
 

@@ -84,6 +84,15 @@ def test_a_deactivated_person_is_out_at_once_and_holds_no_role(buyer: User, admi
     assert (fresh(buyer).is_active, fresh(buyer).role_names) == (False, ())
 
 
+def test_whose_roles_change_signs_in_anew(buyer: User, admin: User, second_admin: User) -> None:
+    at_work = Client()
+    at_work.force_login(buyer)
+
+    confirm(by=second_admin, proposal=roles(admin, buyer, "support"))
+
+    assert at_work.get(reverse("overview")).status_code == 302
+
+
 @pytest.mark.requirement("R35")
 def test_limits_change_when_a_second_administrator_confirms(admin: User, second_admin: User) -> None:
     proposal = limits(admin)

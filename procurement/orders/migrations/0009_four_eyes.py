@@ -10,7 +10,7 @@ class Migration(migrations.Migration):
     dependencies = [
         ("approvals", "0001_initial"),
         ("audit", "0003_chain"),
-        ("orders", "0005_reveals"),
+        ("orders", "0008_delivery_files"),
         ("staff", "0003_people"),
     ]
     operations = [migrations.RunPython(installer(RULES), remover(RULES))]
