@@ -13,7 +13,7 @@ from django.utils import timezone
 from procurement.orders.custody import DeliveryFile, DeliveryLine, Reveal, RevealAlert
 from procurement.orders.states import ATTEMPT, CODE, ORDER, UNCLAIMED
 from procurement.states import Status
-from procurement.vault import Context
+from procurement.vault import Context, month_of
 
 __all__ = [
     "Attempt",
@@ -343,8 +343,14 @@ class Code(models.Model):
         return f"code ending {self.last4} of {self.order.client_order_id}"
 
     def context(self) -> Context:
-        """Where the sealed code belongs; under any other context it does not open."""
-        return Context("orders_code", "sealed", str(self.pk), supplier=str(self.account_id), order=str(self.order_id))
+        """Where the sealed code belongs; under any other context it does not open. Its month is that of its delivery."""
+        month = month_of(self.stored_at)
+        return Context("orders_code", "sealed", str(self.pk), str(self.account_id), str(self.order_id), month)
+
+    @property
+    def is_erased(self) -> bool:
+        """Whether nothing but the last four is left of it (decision 17)."""
+        return not self.sealed
 
     @property
     def status(self) -> Status:

@@ -31,13 +31,17 @@ class SealBroken(Unavailable):
 
 
 class Context(NamedTuple):
-    """Where a sealed value lives. A value sealed for one context opens in no other (all fields are compared)."""
+    """Where a sealed value lives. A value sealed for one context opens in no other: all fields are compared but the last.
+
+    `period` is the month whose key seals it; which key that was stands in the sealed value, authenticated.
+    """
 
     table: str
     column: str
     row: str
     supplier: str = ""
     order: str = ""
+    period: str = ""
 
     def fields(self, purpose: str) -> tuple[str, ...]:
         return (CONTEXT_LABEL, purpose, self.table, self.column, self.row, self.supplier, self.order)

@@ -5,12 +5,14 @@ from __future__ import annotations
 import secrets
 import threading
 import time
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from django.apps import apps
 from django.db import IntegrityError, transaction
+from django.db.models import Max
 from django.utils import timezone
 
 from procurement.errors import Refused
@@ -24,17 +26,18 @@ from procurement.vault.purposes import Purpose
 if TYPE_CHECKING:
     from procurement.vault.models import CryptoKey
 
-ACTIVE, DECRYPT_ONLY = "active", "decrypt_only"
+ACTIVE, DECRYPT_ONLY, DESTROYED = "active", "decrypt_only", "destroyed"
 # Seconds after which every process has noticed that another key seals.
 TAKEN_UP_AFTER = 60.0
 
 
 @dataclass(frozen=True)
 class _Held:
-    """One unwrapped key, and what it was unwrapped from."""
+    """One unwrapped key, what it was unwrapped from, and until when it is believed to exist without asking."""
 
     dek: bytes = field(repr=False)
     wrapped: bytes
+    until: float
 
 
 class _Ring:
@@ -43,8 +46,8 @@ class _Ring:
     def __init__(self) -> None:
         self.lock = threading.Lock()
         self.by_id: dict[int, _Held] = {}
-        # The key that seals, and until when that is believed without asking.
-        self.active: dict[str, tuple[int, float]] = {}
+        # The key that seals for a purpose and month, and until when that is believed without asking.
+        self.active: dict[tuple[str, str], tuple[int, float]] = {}
         # A key whose transaction may still roll back is not remembered: what it sealed elsewhere would be lost.
         self.uncommitted: set[int] = set()
 
@@ -62,7 +65,8 @@ def forget() -> None:
 
 
 def _wrap_fields(row: CryptoKey) -> bytes:
-    return length_prefixed("countersign-wrap-1", row.purpose, str(row.pk), str(row.version))
+    month = (row.period,) if row.period else ()
+    return length_prefixed("countersign-wrap-1", row.purpose, str(row.pk), str(row.version), *month)
 
 
 def _wrap(row: CryptoKey, dek: bytes) -> None:
@@ -98,7 +102,7 @@ def _open(row: CryptoKey) -> bytes:
 
 def wrapped_otherwise() -> int:
     """How many stored keys another master key wrapped than the present one."""
-    return _keys().objects.exclude(kcv=master_key().check_value()).count()
+    return _existing().exclude(kcv=master_key().check_value()).count()
 
 
 def rewrap(*, again: bool = False) -> int:
@@ -108,7 +112,7 @@ def rewrap(*, again: bool = False) -> int:
     finished by the next. With `again` all are wrapped anew, for a new version of the same key at the key service.
     """
     present, done = master_key().check_value(), 0
-    for row in _keys().objects.order_by("pk"):
+    for row in _existing():
         if row.kcv == present and not again:
             continue
         before, dek = bytes(row.wrapped_dek), _unwrap(row)
@@ -125,18 +129,23 @@ def _keys() -> type[CryptoKey]:
     return apps.get_model("vault", "CryptoKey")
 
 
+def _existing() -> Any:
+    return _keys().objects.exclude(status=DESTROYED).order_by("pk")
+
+
 def _remember(row: CryptoKey, dek: bytes) -> bytes:
     with _ring.lock:
         if row.pk not in _ring.uncommitted:
-            _ring.by_id[row.pk] = _Held(dek, bytes(row.wrapped_dek))
+            until = time.monotonic() + TAKEN_UP_AFTER
+            _ring.by_id[row.pk] = _Held(dek, bytes(row.wrapped_dek), until)
             if row.status == ACTIVE:
-                _ring.active[row.purpose] = (row.pk, time.monotonic() + TAKEN_UP_AFTER)
+                _ring.active[row.purpose, row.period] = (row.pk, until)
     return dek
 
 
-def _insert(purpose: Purpose, version: int) -> CryptoKey:
+def _insert(purpose: Purpose, period: str, version: int) -> CryptoKey:
     """A new random key; not remembered before it is committed."""
-    row = _keys()(id=secrets.randbelow(2**32 - 1) + 1, purpose=purpose.value, version=version)
+    row = _keys()(id=secrets.randbelow(2**32 - 1) + 1, purpose=purpose.value, period=period, version=version)
     _wrap(row, secrets.token_bytes(KEY_BYTES))
     row.save(force_insert=True)
     with _ring.lock:
@@ -145,63 +154,77 @@ def _insert(purpose: Purpose, version: int) -> CryptoKey:
     return row
 
 
-def _create(purpose: Purpose) -> None:
-    """Make the first key of a purpose; harmless when another process was faster."""
+def _create(purpose: Purpose, period: str) -> None:
+    """Make the first key of a purpose and month; harmless when another process was faster."""
+    before = _keys().objects.filter(purpose=purpose.value, period=period).aggregate(last=Max("version"))["last"] or 0
     try:
         with transaction.atomic():
-            _insert(purpose, 1)
+            _insert(purpose, period, before + 1)
     except IntegrityError:
         return
 
 
 def verify_master_key() -> None:
     """KeyUnavailable when stored keys exist and the master key is not theirs; never makes a key (for start-up)."""
-    for row in _keys().objects.order_by("pk"):
+    for row in _existing():
         _open(row)
 
 
-def _ensure_first(purpose: Purpose) -> CryptoKey:
-    rows = _keys().objects.filter(purpose=purpose.value, status=ACTIVE)
+def _ensure_first(purpose: Purpose, period: str = "") -> CryptoKey:
+    rows = _keys().objects.filter(purpose=purpose.value, period=period, status=ACTIVE)
     row = rows.first()
     for _ in range(3):
         if row is not None:
             return row
-        _create(purpose)
+        _create(purpose, period)
         row = rows.first()
     raise KeyUnavailable("No sealing key could be made. Nothing was sealed; try again.")
 
 
-def replace_key(purpose: Purpose) -> CryptoKey:
-    """Make a new key the one that seals; the one before opens what it sealed. All processes seal with it after `TAKEN_UP_AFTER`."""
+def active_ids(purpose: Purpose) -> list[int]:
+    """The keys that seal for a purpose, one for each month that has any."""
+    return list(_keys().objects.filter(purpose=purpose.value, status=ACTIVE).values_list("pk", flat=True))
+
+
+def replace_keys(purpose: Purpose) -> None:
+    """Make new keys those that seal; the ones before open what they sealed. All processes seal with them after `TAKEN_UP_AFTER`."""
     try:
         with transaction.atomic():
-            before = _ensure_first(purpose)
-            _keys().objects.filter(pk=before.pk).update(status=DECRYPT_ONLY, retired_at=timezone.now())
-            row = _insert(purpose, before.version + 1)
+            for before in _keys().objects.filter(purpose=purpose.value, status=ACTIVE).order_by("pk"):
+                _keys().objects.filter(pk=before.pk).update(status=DECRYPT_ONLY, retired_at=timezone.now())
+                _insert(purpose, before.period, before.version + 1)
     except IntegrityError:
         raise Refused(f"Somebody else replaced the {purpose.value} key just now. Nothing was changed by you.") from None
     forget()
-    return row
 
 
-def active_key(purpose: Purpose) -> tuple[int, bytes]:
-    """The key that seals new values of a purpose, as (id, 32 bytes); made at first use."""
-    key_id, until = _ring.active.get(purpose.value, (0, 0.0))
+def destroy(ids: Collection[int]) -> None:
+    """Forget these keys for good: what they sealed opens nowhere, neither here nor in a backup that is read with these keys."""
+    now = timezone.now()
+    rows = _keys().objects.filter(pk__in=ids)
+    rows.exclude(status=DESTROYED).update(status=DESTROYED, wrapped_dek=b"", destroyed_at=now)
+    forget()
+
+
+def active_key(purpose: Purpose, period: str = "") -> tuple[int, bytes]:
+    """The key that seals new values of a purpose (and month), as (id, 32 bytes); made at first use."""
+    key_id, until = _ring.active.get((purpose.value, period), (0, 0.0))
     held = _ring.by_id.get(key_id)
     if held and time.monotonic() < until:
         return key_id, held.dek
-    row = _ensure_first(purpose)
+    row = _ensure_first(purpose, period)
     return row.pk, _open(row)
 
 
 def key_by_id(key_id: int, purpose: Purpose) -> bytes:
     """The key that a sealed value names; SealBroken when it is unknown, of another purpose, or destroyed."""
     held = _ring.by_id.get(key_id)
-    if held:
+    if held and time.monotonic() < held.until:
         return held.dek
-    row = _keys().objects.filter(pk=key_id, purpose=purpose.value).exclude(status="destroyed").first()
-    if row is None:
-        raise SealBroken("its key is not known")
+    row = _keys().objects.filter(pk=key_id, purpose=purpose.value).first()
+    if row is None or row.status == DESTROYED:
+        forget()
+        raise SealBroken("its key was destroyed" if row else "its key is not known")
     return _open(row)
 
 

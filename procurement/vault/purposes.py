@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from enum import StrEnum
 
 
@@ -14,3 +15,9 @@ class Purpose(StrEnum):
     EVIDENCE = "evidence"
     TOTP = "totp"
     AUDIT_MAC = "audit_mac"
+
+
+def month_of(at: datetime) -> str:
+    """The calendar month (UTC) of a moment, as a key names it: 2026-11."""
+    day = at.astimezone(UTC)
+    return f"{day.year:04}-{day.month:02}"

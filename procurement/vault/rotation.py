@@ -7,21 +7,22 @@ never touched, and both keys open what they sealed all the while.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
 from django.apps import apps
 from django.db import DEFAULT_DB_ALIAS, connections
-from django.db.models import BinaryField
+from django.db.models import BinaryField, Count
 from django.db.models.functions import Substr
 from django.utils import timezone
 
 from procurement.errors import Refused
 from procurement.faultpoints import faultpoint
 from procurement.vault import keyring
-from procurement.vault.columns import SealedColumn, columns_of
+from procurement.vault.columns import SEALED_COLUMNS, SealedColumn, columns_of
 from procurement.vault.envelope import SealBroken
 from procurement.vault.models import CryptoKey
 from procurement.vault.purposes import Purpose
@@ -36,23 +37,38 @@ KEY_ID_AT, KEY_ID_BYTES = 4, 4
 
 @dataclass
 class Rotation:
-    """What a run did: how many values it sealed anew, and those that do not open."""
+    """What a run did: the keys that seal now, how many values it sealed anew, and those that do not open."""
 
-    key: str
+    keys: list[str] = field(default_factory=list)
     sealed: int = 0
     broken: list[str] = field(default_factory=list)
 
 
-def under_other_keys(column: SealedColumn, key_id: int) -> Any:
-    """Rows whose value another key sealed."""
-    key = Substr(column.column, KEY_ID_AT, KEY_ID_BYTES, output_field=BinaryField())
-    return column.contents.alias(key_of_value=key).exclude(key_of_value=key_id.to_bytes(KEY_ID_BYTES, "big"))
+def key_of_value(column: SealedColumn) -> Substr:
+    """The four bytes of a value that name its key."""
+    return Substr(column.column, KEY_ID_AT, KEY_ID_BYTES, output_field=BinaryField())
+
+
+def under_other_keys(column: SealedColumn, ids: Collection[int]) -> Any:
+    """Rows whose value none of these keys sealed."""
+    names = [key_id.to_bytes(KEY_ID_BYTES, "big") for key_id in ids]
+    return column.contents.alias(key_of_value=key_of_value(column)).exclude(key_of_value__in=names)
 
 
 def left_over(purpose: Purpose) -> int:
-    """How many values of the purpose are not under the key that seals: more than 0 while a rotation is unfinished."""
-    key_id, _ = keyring.active_key(purpose)
-    return sum(under_other_keys(column, key_id).count() for column in columns_of(purpose))
+    """How many values of the purpose are not under a key that seals: more than 0 while a rotation is unfinished."""
+    ids = keyring.active_ids(purpose)
+    return sum(under_other_keys(column, ids).count() for column in columns_of(purpose))
+
+
+def values_by_key() -> Counter[int]:
+    """How many values each key sealed, by its id; a query for each sealed column."""
+    found: Counter[int] = Counter()
+    for column in SEALED_COLUMNS:
+        rows = column.rows.annotate(key_of_value=key_of_value(column)).values_list("key_of_value")
+        for name, count in rows.annotate(values=Count("pk")).order_by():
+            found[int.from_bytes(bytes(name), "big")] += count
+    return found
 
 
 def rotate(
@@ -69,25 +85,27 @@ def rotate(
     keyring.forget()
     left = left_over(purpose)
     if not left:
-        keyring.replace_key(purpose)
+        keyring.replace_keys(purpose)
         faultpoint("vault.key_replaced")
         left = left_over(purpose)
-    key_id, _ = keyring.active_key(purpose)
-    key = CryptoKey.objects.get(pk=key_id)
-    done = Rotation(str(key))
+    done = Rotation()
     while True:
         for column in columns_of(purpose):
-            _rewrap(column, key_id, done, lambda: progress(done.sealed, left))
-        rest = key.created_at + timedelta(seconds=keyring.TAKEN_UP_AFTER) - timezone.now()
+            _rewrap(column, done, lambda: progress(done.sealed, left))
+        keys = list(CryptoKey.objects.filter(purpose=purpose.value, status=keyring.ACTIVE).order_by("created_at"))
+        done.keys = [str(key) for key in keys]
+        taken_up = [key.created_at + timedelta(seconds=keyring.TAKEN_UP_AFTER) for key in keys]
+        rest = max(taken_up, default=timezone.now()) - timezone.now()
         if wait is None or rest <= timedelta(0):
             return done
         wait(rest.total_seconds())
 
 
-def _rewrap(column: SealedColumn, key_id: int, done: Rotation, progress: Callable[[], object]) -> None:
+def _rewrap(column: SealedColumn, done: Rotation, progress: Callable[[], object]) -> None:
     last = None
     while True:
-        rows = under_other_keys(column, key_id).order_by("pk")
+        # Asked for each batch: a month that had no key gets its first one on the way.
+        rows = under_other_keys(column, keyring.active_ids(column.purpose)).order_by("pk")
         batch = list(rows[:BATCH] if last is None else rows.filter(pk__gt=last)[:BATCH])
         if not batch:
             return

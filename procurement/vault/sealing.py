@@ -25,7 +25,7 @@ def seal(plain: str | bytes | Secret, *, purpose: Purpose | str, context: Contex
     """Encrypt `plain` for one place. Raises KeyUnavailable without a master key."""
     purpose = Purpose(purpose)
     faultpoint(f"vault.seal.{purpose.value}")
-    key_id, dek = keyring.active_key(purpose)
+    key_id, dek = keyring.active_key(purpose, context.period)
     key = keyring.working_key(dek, key_id=key_id, purpose=purpose, use="seal")
     return encrypt(_bytes(plain), key=key, key_id=key_id, fields=context.fields(purpose.value))
 
@@ -42,7 +42,7 @@ def open_sealed(blob: bytes | memoryview, *, purpose: Purpose | str, context: Co
 def seal_anew(blob: bytes | memoryview, *, purpose: Purpose, context: Context) -> bytes:
     """A sealed value under the key that seals now; it was opened again before it is given back. SealBroken if it does not open."""
     blob = bytes(blob)
-    old_id, (key_id, dek) = key_id_of(blob), keyring.active_key(purpose)
+    old_id, (key_id, dek) = key_id_of(blob), keyring.active_key(purpose, context.period)
     return encrypt_anew(
         blob,
         old=keyring.working_key(keyring.key_by_id(old_id, purpose), key_id=old_id, purpose=purpose, use="seal"),

@@ -77,7 +77,8 @@ def test_every_value_is_sealed_anew_and_reads_as_before(seven: list[str]) -> Non
 
     done = run()
 
-    assert (done.key, done.sealed, done.broken) == ("code key 2", 7, [])
+    month = f"{timezone.now():%Y-%m}"
+    assert (done.keys, done.sealed, done.broken) == ([f"code key 2 of {month}"], 7, [])
     assert (texts(), versions()) == (seven, [2] * 7)
     assert not {bytes(code.sealed) for code in Code.objects.all()} & set(before)
     assert list(CryptoKey.objects.filter(purpose="code").order_by("version").values_list("status", flat=True)) == [
@@ -112,14 +113,14 @@ def test_what_another_process_still_seals_with_the_key_before_is_sealed_anew_too
     seven: list[str], order: Any, make_code: MakeCode
 ) -> None:
     old = CryptoKey.objects.get(purpose="code")
-    _, dek = keyring.active_key(Purpose.CODE)
+    _, dek = keyring.active_key(Purpose.CODE, old.period)
 
     def late(seconds: float) -> None:
         assert 0 < seconds <= keyring.TAKEN_UP_AFTER
         plain = keyring.active_key
         with pytest.MonkeyPatch.context() as patch:
             stale = {Purpose.CODE: (old.pk, dek)}
-            patch.setattr(keyring, "active_key", lambda purpose: stale.get(purpose) or plain(purpose))
+            patch.setattr(keyring, "active_key", lambda purpose, *month: stale.get(purpose) or plain(purpose, *month))
             late_code = make_code(order, "LATE-LATE-LATE")
             key_id = int.from_bytes(bytes(late_code.sealed)[3:7], "big")
         assert key_id == old.pk

@@ -53,6 +53,6 @@ class Command(BaseCommand):
         for sentence in done.broken:
             self.stdout.write(sentence)
         self.stdout.write(
-            f"{done.key} seals now; {done.sealed:,} values sealed anew in {time.monotonic() - began:.1f} s."
+            f"Sealing now: {', '.join(done.keys)}; {done.sealed:,} values sealed anew in {time.monotonic() - began:.1f} s."
         )
         return len(done.broken)
