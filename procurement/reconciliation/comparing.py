@@ -51,6 +51,7 @@ def compare(
     result.found += [kinds.deposit_differs(facts, one) for one in facts.deposits]
     named = {one.reference for one in result.found}
     result.found += [one for one in stated if one.reference not in named]
+    count_matched(facts, result)
     compare_balance(facts, result, where_parted, carried)
     result.found.sort(key=lambda one: (one.kind, one.reference))
     return result
@@ -62,11 +63,14 @@ def compare_booked(facts: Facts, order: Ours, result: Result) -> None:
     if record is None:
         result.unread += 1
         return
-    found = list(differences_of(facts, order, record))
-    result.found += found
-    if not found:
-        result.matched += 1
-        result.matched_minor += order.cost or 0
+    result.found += differences_of(facts, order, record)
+
+
+def count_matched(facts: Facts, result: Result) -> None:
+    """The orders read at the supplier that no difference names, a statement's neither."""
+    differing = {one.order for one in result.found}
+    matched = [order for order in facts.booked if order.remote_id in facts.records and order.pk not in differing]
+    result.matched, result.matched_minor = len(matched), sum(order.cost or 0 for order in matched)
 
 
 def differences_of(facts: Facts, order: Ours, record: SupplierRecord) -> Iterator[Found]:

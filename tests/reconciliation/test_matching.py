@@ -16,6 +16,7 @@ from procurement.errors import NotAllowed, Refused, StaleState
 from procurement.reconciliation import signing
 from procurement.reconciliation.matching import match_differences, proposals_for
 from procurement.reconciliation.models import Day, Difference
+from procurement.reconciliation.queries import matched_rows
 from procurement.reconciliation.sums import sets_adding_to, zero_sets_apart
 from procurement.staff.models import User
 from tests.at_desk import Desk
@@ -78,6 +79,7 @@ def test_one_line_for_two_orders_is_proposed_with_its_reason_and_accepted_by_a_p
         ("statement", "ORD-3", -200),
         ("statement", "r-BATCH", -10_000),
     ]
+    assert (batched.matched, list(matched_rows(batched))) == (0, [])
     (proposal,) = proposals_for(batched)
     assert proposal.reason == (
         "r-BATCH (100.00 USD) against ORD-1 (45.00 USD) + ORD-2 (55.00 USD): 100.00 USD on both sides."
