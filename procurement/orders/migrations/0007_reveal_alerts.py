@@ -26,7 +26,7 @@ def unguard(apps: Any, schema_editor: Any) -> None:
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('orders', '0006_four_eyes'),
+        ('orders', '0005_reveals'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
