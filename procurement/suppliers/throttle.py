@@ -31,10 +31,11 @@ class Buckets:
     def take(self, key: str, rate: float, burst: int, now: float) -> bool:
         """Use up one place of the key's bucket; False when it is empty."""
         with self.lock:
-            after = max(self.tat.get(key, now), now) + 1 / rate
-            if after - now > burst / rate:
+            taken_until = max(self.tat.get(key, now), now)
+            # Not `+ 1 / rate - now > burst / rate`: rounding refused the first message of an empty bucket now and then.
+            if taken_until - now > (burst - 1) / rate:
                 return False
-            self.tat[key] = after
+            self.tat[key] = taken_until + 1 / rate
             self.tat.move_to_end(key)
             if len(self.tat) > MOST_BUCKETS:
                 self.tat.popitem(last=False)

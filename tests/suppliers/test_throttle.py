@@ -39,6 +39,11 @@ def test_genuine_message_in_a_flood_is_turned_away_unread(psnb2b: SupplierAccoun
     assert nothing_woke()
 
 
+def test_the_first_message_finds_an_empty_bucket_whatever_the_time() -> None:
+    times = [1_000.0 + number / 7 for number in range(500)]
+    assert [throttle.Buckets().take("a", 0.001, 1, now) for now in times] == [True] * len(times)
+
+
 def test_one_sender_is_stopped_at_every_address(psnb2b: SupplierAccount, settings: Any) -> None:
     settings.WEBHOOK_LIMITS = {"address": (1000.0, 1000), "sender": (0.001, 3)}
     client, url = Client(), reverse("suppliers:hook", args=[psnb2b.hook_slug])
