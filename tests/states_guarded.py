@@ -17,7 +17,7 @@ from procurement.bookkeeping.models import Correction, Deposit
 from procurement.catalog.models import Mapping
 from procurement.claims.models import Case, Claim
 from procurement.onboarding.models import ProbeRun
-from procurement.orders.models import Attempt, Code, DeliveryFile, Order, UnclaimedOrder
+from procurement.orders.models import Attempt, Code, CodeImport, DeliveryFile, Order, UnclaimedOrder
 from procurement.suppliers.models import SupplierAccount
 from procurement.terms.models import AccessRequest, PriceList, Question, Statement
 
@@ -30,6 +30,7 @@ GOVERNED = frozenset(
             Case,
             Claim,
             Code,
+            CodeImport,
             Correction,
             DeliveryFile,
             Deposit,

@@ -22,8 +22,9 @@ from procurement.claims.models import Claim
 from procurement.claims.services.cases import open_case
 from procurement.claims.services.filing import file_claim
 from procurement.onboarding.services import start_probe
-from procurement.orders.models import Code, Order, Reveal, RevealAlert, UnclaimedOrder
+from procurement.orders.models import Code, CodeImport, Order, Reveal, RevealAlert, UnclaimedOrder
 from procurement.orders.services import drafting
+from procurement.orders.services.bringing_in import upload_codes
 from procurement.orders.services.handing_over import request_file
 from procurement.people.invitations import invite
 from procurement.people.proposals import propose
@@ -113,6 +114,7 @@ def build_world(shop: Shop, buyer: User, support: User, drafter: User) -> World:
         "onboarding:probe_start pk": shop.accounts["alpha"].pk,
         "orders:alert pk": alert_about(codes[1], support),
         "orders:code pk": codes[0].pk,
+        "orders:import pk": by_hand(shop, buyer),
         "orders:delivery pk": request_file(
             by=buyer, order=order, customer_orders=["SHOP-1"], reason="Codes for today's customers"
         ),
@@ -230,6 +232,12 @@ def trouble(shop: Shop, buyer: User) -> None:
         settlement_currency="USD",
     )
     pause_account(by=make_person("paula_pauser", "admin"), account=third, reason="Waiting for a new contract")
+
+
+def by_hand(shop: Shop, buyer: User) -> CodeImport:
+    """A code that came in a mail and waits for a second person."""
+    order = first(Order.objects.filter(state="partial").select_related("account"))
+    return upload_codes(by=buyer, order=order, content=b"code\nTST0-0000-BH01\n", source="Mail of the supplier")
 
 
 def alert_about(code: Code, agent: User) -> RevealAlert:

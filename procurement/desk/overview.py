@@ -22,6 +22,7 @@ from procurement.claims.models import Case
 from procurement.claims.queries import cases_due_soon
 from procurement.onboarding.queries import contradictions
 from procurement.orders.models import Delivery, Order
+from procurement.orders.services.bringing_in import imports_to_decide
 from procurement.orders.services.handing_over import files_to_release
 from procurement.orders.states import UNCONFIRMED
 from procurement.orders.unconfirmed import waiting_for as waiting_for_verdict
@@ -235,6 +236,12 @@ def delivery_files(user: User) -> Iterable[Need]:
         yield Need("attention", sentence, f"{reverse('orders:delivery_list')}?view=waiting", "Decide")
 
 
+def codes_by_hand(user: User) -> Iterable[Need]:
+    for batch in imports_to_decide(user):
+        sentence = f"{plural(batch.count, 'code')} of {batch.order} came by hand and {'waits' if batch.count == 1 else 'wait'} for you."
+        yield Need("attention", sentence, reverse("orders:import_detail", args=[batch.pk]), "Decide")
+
+
 ORDER_OF_TONES = ("hold", "bad", "attention")
 SOURCES = (
     own_orders,
@@ -243,6 +250,7 @@ SOURCES = (
     unusual_reveals,
     approvals,
     delivery_files,
+    codes_by_hand,
     accounts_in_trouble,
     broken_contracts,
     differences,

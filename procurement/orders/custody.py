@@ -9,8 +9,9 @@ from django.db import models
 from django.db.models import F, Q
 from django.utils import timezone
 
-from procurement.orders.states import DELIVERY_FILE
+from procurement.orders.states import CODE_IMPORT, DELIVERY_FILE
 from procurement.states import Status
+from procurement.vault import Context
 
 WHYS = [
     ("fault", "The customer reports a fault"),
@@ -152,3 +153,58 @@ class DeliveryLine(models.Model):
 
     def __str__(self) -> str:
         return f"{self.code} for {self.customer_order}"
+
+
+class CodeImport(models.Model):
+    """Codes of an order that came outside the supplier's API: one person brings them, another takes them in (R37)."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    order = models.ForeignKey("orders.Order", on_delete=models.PROTECT, related_name="code_imports")
+    state = models.CharField(max_length=10, default="uploaded")
+    version = models.PositiveIntegerField(default=1)
+    count = models.PositiveIntegerField()
+    # Over the keyed fingerprints, as of a delivery.
+    checksum = models.CharField(max_length=64)
+    source = models.CharField(max_length=500)
+    uploaded_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
+    uploaded_at = models.DateTimeField(default=timezone.now)
+    decided_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, related_name="+")
+    decided_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [
+            # Codes from nowhere would be stock that nobody delivered: two people.
+            models.CheckConstraint(
+                condition=~Q(state="taken_in") | (Q(decided_by__isnull=False) & ~Q(decided_by=F("uploaded_by"))),
+                name="an_import_of_codes_needs_a_second_person",
+            ),
+        ]
+        indexes = [models.Index(fields=["state", "uploaded_at"], name="code_import_queue")]
+
+    def __str__(self) -> str:
+        return f"import of {self.count} codes of {self.order}"
+
+    @property
+    def status(self) -> Status:
+        return CODE_IMPORT.statuses[self.state]
+
+
+class ImportedCode(models.Model):
+    """One code that waits for a second person: sealed at once, and gone when they decided."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    batch = models.ForeignKey(CodeImport, on_delete=models.PROTECT, related_name="codes")
+    position = models.PositiveIntegerField()
+    sealed = models.BinaryField()
+    fingerprint = models.BinaryField(max_length=32, unique=True)
+    last4 = models.CharField(max_length=4)
+    region = models.CharField(max_length=20, blank=True)
+    # In major units, as it was written.
+    denomination = models.CharField(max_length=20, blank=True)
+    serial = models.CharField(max_length=100, blank=True)
+
+    def __str__(self) -> str:
+        return f"code ending {self.last4} that waits"
+
+    def context(self) -> Context:
+        return Context("orders_importedcode", "sealed", str(self.pk), order=str(self.batch.order_id))

@@ -186,3 +186,29 @@ class PassphraseForm(forms.Form):
         if data.get("passphrase") != data.get("again"):
             self.add_error("again", "The two passphrases differ. No file was made.")
         return data
+
+
+class BringInForm(forms.Form):
+    """Codes that came outside the API: pasted, or in an encrypted file with its passphrase."""
+
+    table = forms.CharField(
+        label="Codes",
+        required=False,
+        widget=forms.Textarea(
+            attrs={"rows": 8, "class": "mono", "autocomplete": "off", "spellcheck": "false", "autocapitalize": "off"}
+        ),
+        help_text="CSV with a header: code, and if the supplier states them region, denomination and serial.",
+    )
+    file = forms.FileField(label="Or a file", required=False, help_text="A CSV, or an encrypted delivery file.")
+    passphrase = forms.CharField(
+        label="Passphrase of an encrypted file",
+        required=False,
+        max_length=200,
+        strip=False,
+        widget=forms.PasswordInput(attrs={"autocomplete": "off"}),
+    )
+    source = forms.CharField(
+        label="How they came",
+        max_length=500,
+        help_text="As in: mail from the supplier's support of 21 Nov, ticket 5521.",
+    )

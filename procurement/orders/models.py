@@ -10,7 +10,7 @@ from django.db import models
 from django.db.models import F, Q
 from django.utils import timezone
 
-from procurement.orders.custody import DeliveryFile, DeliveryLine, Reveal, RevealAlert
+from procurement.orders.custody import CodeImport, DeliveryFile, DeliveryLine, ImportedCode, Reveal, RevealAlert
 from procurement.orders.states import ATTEMPT, CODE, ORDER, UNCLAIMED
 from procurement.states import Status
 from procurement.vault import Context, month_of
@@ -18,9 +18,11 @@ from procurement.vault import Context, month_of
 __all__ = [
     "Attempt",
     "Code",
+    "CodeImport",
     "Delivery",
     "DeliveryFile",
     "DeliveryLine",
+    "ImportedCode",
     "Lane",
     "Order",
     "Resolution",

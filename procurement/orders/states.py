@@ -149,6 +149,19 @@ DELIVERY_FILE = Machine(
     ),
 )
 
+CODE_IMPORT = Machine(
+    name="import of codes",
+    statuses={
+        "uploaded": Status("Needs a second person", "attention", "a manager who did not upload it"),
+        "taken_in": Status("Taken in", "good", "nobody"),
+        "declined": Status("Declined", "neutral", "nobody"),
+    },
+    moves=(
+        Move("uploaded", "taken_in", "code_import.taken_in", "a second person"),
+        Move("uploaded", "declined", "code_import.declined", "a second person, or who uploaded it"),
+    ),
+)
+
 UNCLAIMED = Machine(
     name="unclaimed order",
     statuses={

@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from django.urls import path
 
-from procurement.orders.views import alerts, codes, handing_over, pages, resolving, trail, unclaimed, unconfirmed
+from procurement.orders.views import (
+    alerts,
+    bringing_in,
+    codes,
+    handing_over,
+    pages,
+    resolving,
+    trail,
+    unclaimed,
+    unconfirmed,
+)
 
 app_name = "orders"
 urlpatterns = [
@@ -32,6 +42,10 @@ urlpatterns = [
     path("codes/<uuid:pk>/trail/", trail.code_trail, name="code_trail"),
     path("codes/<uuid:pk>/hand-over/", handing_over.code_hand_over, name="code_hand_over"),
     path("<uuid:pk>/deliver/", handing_over.order_deliver, name="order_deliver"),
+    path("<uuid:pk>/bring-in/", bringing_in.order_bring_in, name="order_bring_in"),
+    path("imports/<uuid:pk>/", bringing_in.import_detail, name="import_detail"),
+    path("imports/<uuid:pk>/take-in/", bringing_in.import_take_in, name="import_take_in"),
+    path("imports/<uuid:pk>/decline/", bringing_in.import_decline, name="import_decline"),
     path("deliveries/", handing_over.delivery_list, name="delivery_list"),
     path("deliveries/<uuid:pk>/", handing_over.delivery_detail, name="delivery_detail"),
     path("deliveries/<uuid:pk>/release/", handing_over.delivery_release, name="delivery_release"),

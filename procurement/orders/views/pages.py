@@ -24,6 +24,7 @@ from procurement.orders.extras import extras_for
 from procurement.orders.forms import OrderForm, QuantityForm, ReasonForm
 from procurement.orders.models import Order
 from procurement.orders.services import drafting
+from procurement.orders.services.bringing_in import TAKES
 from procurement.orders.services.placing import note_retry_by_person
 from procurement.orders.services.revealing import reveals_left
 from procurement.orders.states import ORDER
@@ -163,6 +164,7 @@ def order_detail(request: Request, pk: uuid.UUID) -> HttpResponse:
         "movements": movements_about(str(order.pk)) if with_cost else [],
         "may_reveal": may_reveal,
         "may_deliver": may(request.user, Permission.CODE_DELIVER),
+        "may_bring_in": order.state in TAKES and may(request.user, Permission.CODE_DELIVER),
         "reveals_left": reveals_left(request.user).now if may_reveal and codes else None,
         "live": order.state in queries.MOVING,
         **extras_for(order, request.user),
