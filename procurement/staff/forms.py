@@ -56,6 +56,13 @@ class PasswordForm(PasswordChangeForm):
         return old
 
 
+class TypedOnce(forms.TextInput):
+    """A field that comes back empty: what was typed is spent, or none of the next reader's business."""
+
+    def format_value(self, value: Any) -> None:
+        return None
+
+
 class ProofForm(forms.Form):
     """A code of the authenticator app or a recovery code."""
 
@@ -63,7 +70,7 @@ class ProofForm(forms.Form):
         label="Code",
         max_length=40,
         help_text="The six digits your authenticator app shows now, or one of your recovery codes.",
-        widget=forms.TextInput(
+        widget=TypedOnce(
             attrs={
                 "class": "w-16",
                 "autocomplete": "one-time-code",

@@ -34,6 +34,7 @@ def factor_page(request: Request) -> HttpResponse:
     if waiting and not may_change_factor(request):
         return stepping_up.ask(request, request.path)
     form, status = ProofForm(request.POST or None), 200
+    form.fields["proof"].help_text = "The six digits that the app shows for this key."
     if request.method == "POST":
         codes, status = proved(form, lambda code: factor.confirm(by=request.user, code=code))
         if codes:

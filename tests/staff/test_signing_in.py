@@ -49,6 +49,7 @@ def test_with_a_factor_the_password_alone_opens_nothing(sam: User) -> None:
     assert not is_signed_in(client)
     wrong = client.post(CODE_PAGE, {"proof": "000000"})
     assert wrong.status_code == 422
+    assert "000000" not in wrong.content.decode()
     assert not is_signed_in(client)
     assert AuditEvent.objects.filter(action="user.sign_in_failed", subject_id=str(sam.pk)).count() == 1
 
