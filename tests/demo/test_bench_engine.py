@@ -13,6 +13,7 @@ from procurement.demo.bench import engine, idle
 NOON = datetime(2026, 7, 1, 12, tzinfo=UTC)
 
 
+@pytest.mark.django_db  # the findings name the server’s version
 def test_findings_name_the_ratio_and_the_command_that_repeats_them() -> None:
     found = engine.Speed([0.1] * 19 + [1.5], engine=8.0, bare=20.0)
     lines = engine.as_markdown(found, 20).splitlines()
@@ -44,6 +45,7 @@ def test_a_sweep_that_finds_nothing_asks_little() -> None:
     assert minute >= 30 * sweep
 
 
+@pytest.mark.django_db  # the findings name the server’s version
 def test_an_idle_minute_is_named_part_by_part() -> None:
     lines = idle.as_markdown(idle.Idle({"web": 0.1, "worker": 0.5, "scheduler": 0.25}, 60, 4, 150)).splitlines()
 

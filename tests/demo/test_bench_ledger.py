@@ -42,6 +42,7 @@ def test_writers_of_their_own_are_counted_together(prepared: None) -> None:
     assert 0 < found.p99 < 5_000
 
 
+@pytest.mark.django_db  # the findings name the server’s version
 def test_the_ratio_is_taken_inside_each_round() -> None:
     rounds = [
         {"limit": Rate(100, 1), "post": Rate(50, 2)},

@@ -21,6 +21,7 @@ def findings(*, requests: int, accepted: int = 100) -> Findings:
     return Findings(Plan(100, 16, 3), counts, accepted, 0, 1.0, 201.0)
 
 
+@pytest.mark.django_db  # the findings name the server’s version
 def test_use_is_the_part_of_what_was_allowed_meanwhile() -> None:
     lines = as_markdown(findings(requests=58)).splitlines()
     assert "`python3 dev.py bench limits --orders 100 --workers 16 --faster 3`" in lines[0]

@@ -11,6 +11,7 @@ from procurement.demo.bench.report import WEBHOOK_MARKS, rewritten
 from procurement.demo.bench.webhooks import Intake, as_markdown
 
 
+@pytest.mark.django_db  # the findings name the server’s version
 def test_findings_compare_both_in_one_table() -> None:
     ours = Intake("webhook address", 7, [0.004] * 98 + [0.010, 0.020])
     bare = Intake("bare view, one INSERT", 1, [0.002] * 98 + [0.005, 0.010])
