@@ -23,12 +23,11 @@ from procurement.orders.custody import DeliveryFile
 from procurement.orders.models import Code, Order
 from procurement.orders.services import handing_over
 from procurement.orders.trail import trail_of
-from procurement.staff.models import User
+from procurement.staff.models import RoleGrant, User
 from procurement.vault import Secret
 from procurement.vault.passphrase import NotOpened, open_with_passphrase, seal_with_passphrase
 from procurement.web.once import new_token
 from tests.claims.conftest import account, make_code, make_order
-from tests.conftest import make_person
 from tests.orders.revealing import plain, signed_in
 
 __all__ = ["account", "make_code", "make_order"]
@@ -198,10 +197,10 @@ def test_nobody_releases_their_own_file(manager: User, second_manager: User, ord
     assert send(second_manager, "delivery_release", file.pk).status_code == 303
 
 
-def test_a_manager_of_today_releases_nothing(file: DeliveryFile) -> None:
-    new = make_person("new", "manager", settled_at=timezone.now() + timedelta(hours=1))
+def test_a_manager_of_today_releases_nothing(file: DeliveryFile, outsider: User) -> None:
+    RoleGrant.objects.create(user=outsider, role="manager")
 
-    assert send(new, "delivery_release", file.pk).status_code == 403
+    assert send(outsider, "delivery_release", file.pk).status_code == 403
 
     file.refresh_from_db()
     assert file.state == "requested"

@@ -29,7 +29,6 @@ from procurement.vault import Secret
 from procurement.web.once import new_token
 from tests.catalog.test_at_once import at_once
 from tests.claims.conftest import CODE, account, by_hand, case, code_of, make_code, make_order, wrong_code
-from tests.conftest import make_person
 from tests.faults.forking import in_a_child
 from tests.orders.revealing import HTMX, WHY, ask, by_order, events, holds, plain, signed_in, url
 
@@ -199,17 +198,17 @@ def test_five_minutes_after_the_sign_in_the_person_is_asked_who_they_are(
 
 
 @pytest.mark.requirement("R63")
-def test_a_role_of_today_reveals_nothing(wrong_code: Code) -> None:
+def test_a_role_of_today_reveals_nothing(outsider: User, wrong_code: Code) -> None:
     settles = timezone.now() + timedelta(seconds=30)
-    new = make_person("new", "manager", settled_at=settles)
+    RoleGrant.objects.create(user=outsider, role="manager", settled_at=settles)
 
-    answer = ask(new, wrong_code, by_order(wrong_code))
+    answer = ask(outsider, wrong_code, by_order(wrong_code))
 
     assert (answer.status_code, "younger than 24 hours" in answer.content.decode()) == (403, True)
     assert nothing_opened(answer, wrong_code)
     assert events() == ["refused"]
     with time_machine.travel(settles):
-        assert holds(ask(new, wrong_code, by_order(wrong_code)), wrong_code)
+        assert holds(ask(outsider, wrong_code, by_order(wrong_code)), wrong_code)
 
 
 def test_support_that_became_a_manager_today_still_needs_a_case(support: User, wrong_code: Code) -> None:
