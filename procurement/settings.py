@@ -143,6 +143,7 @@ INSTALLED_APPS = [
     "procurement.people",
     "procurement.claims",
     "procurement.reconciliation",
+    "procurement.custody",
     "procurement.onboarding",
     "procurement.desk",
     "procurement.demo",

@@ -18,6 +18,7 @@ urlpatterns = [
     path("ledger/", include("procurement.bookkeeping.urls")),
     path("orders/", include("procurement.orders.urls")),
     path("cases/", include("procurement.claims.urls")),
+    path("keys/", include("procurement.custody.urls")),
     path("reconciliation/", include("procurement.reconciliation.urls")),
 ]
 

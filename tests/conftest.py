@@ -48,11 +48,11 @@ def no_flood_before() -> None:
 SETTLED = datetime(2000, 1, 1, tzinfo=UTC)
 
 
-def make_person(name: str, *roles: str, settled_at: datetime = SETTLED) -> User:
-    """Somebody whose roles are settled, or will be."""
+def make_person(name: str, *roles: str) -> User:
+    """Somebody whose roles are settled."""
     person = User.objects.create(username=name, display_name=name.replace("_", " ").title(), password="!")
     for role in roles:
-        RoleGrant.objects.create(user=person, role=role, granted_at=SETTLED, settled_at=settled_at)
+        RoleGrant.objects.create(user=person, role=role, granted_at=SETTLED, settled_at=SETTLED)
     return person
 
 

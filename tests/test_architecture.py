@@ -114,7 +114,7 @@ def test_nothing_is_sealed_or_opened_but_by_those_who_keep_codes_and_keys() -> N
 
     assert {str(Path(name).parent) for name in users if not name.startswith("procurement/vault")} <= {
         "procurement/claims/services",
-        # Codes of a scratch database, for measuring how long it takes to seal them anew.
+        # The bench of the rotation fills a database that is dropped.
         "procurement/demo/bench",
         "procurement/orders/services",
         "procurement/staff",

@@ -21,6 +21,7 @@ from procurement.catalog.services import draft_mapping, dry_run
 from procurement.claims.models import Claim
 from procurement.claims.services.cases import open_case
 from procurement.claims.services.filing import file_claim
+from procurement.custody.models import Destruction
 from procurement.onboarding.services import start_probe
 from procurement.orders.models import Code, CodeImport, Order, Reveal, RevealAlert, UnclaimedOrder
 from procurement.orders.services import drafting
@@ -37,6 +38,7 @@ from procurement.suppliers.models import Exchange, SupplierAccount, WebhookEvent
 from procurement.suppliers.services import create_account, pause_account
 from procurement.terms import asking
 from procurement.terms.services import Said, confirm_statement, record_statement
+from procurement.vault.models import CryptoKey
 from tests.conftest import make_person
 from tests.orders.conftest import Shop, run_until_settled
 
@@ -107,6 +109,9 @@ def build_world(shop: Shop, buyer: User, support: User, drafter: User) -> World:
         "claims:case pk": case.pk,
         "claims:claim pk": claim.pk,
         "claims:claim_new pk": case.pk,
+        "custody:code pk": codes[0].pk,
+        "custody:destruction pk": destruction_of(key := first(CryptoKey.objects.filter(purpose="code")), buyer),
+        "custody:key pk": key,
         "onboarding:checklist pk": shop.accounts["alpha"].pk,
         "onboarding:contract pk": shop.accounts["alpha"].pk,
         "onboarding:probe pk": start_probe(by=None, account=shop.accounts["psnb2b"], read_only=True).pk,
@@ -141,6 +146,10 @@ def build_world(shop: Shop, buyer: User, support: User, drafter: User) -> World:
     objects["reconciliation:day number"] = kept.pk
     objects |= {f"reconciliation:day {name}": value for name, value in address_of(day).items()}
     return World(shop, {key: getattr(value, "pk", value) for key, value in objects.items()})
+
+
+def destruction_of(key: CryptoKey, by: User) -> Destruction:
+    return Destruction.objects.create(key=key, values=0, reason="It seals nothing any more", proposed_by=by)
 
 
 def told(account: SupplierAccount, buyer: User) -> dict[str, Any]:

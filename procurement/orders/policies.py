@@ -125,6 +125,14 @@ def check_reveal_reason(words: str, why: str) -> str:
     return clean_words(words)
 
 
+def check_not_erased(code: Code) -> None:
+    """An erased code is nowhere any more."""
+    if code.is_erased:
+        raise Refused(
+            f"The code ending {code.last4} was erased. Nothing but these four is left of it; its record says why."
+        )
+
+
 def check_may_reveal(user: User) -> None:
     """Only a few people see codes at all (N15)."""
     check_can(user, Permission.CODE_REVEAL)

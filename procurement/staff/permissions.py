@@ -23,6 +23,8 @@ class Permission(StrEnum):
     COST_VIEW = "cost:view"
     DEPOSIT_CONFIRM = "deposit:confirm"
     DEPOSIT_RECORD = "deposit:record"
+    KEY_MANAGE = "key:manage"
+    KEY_VIEW = "key:view"
     LEDGER_VIEW = "ledger:view"
     MAPPING_ACTIVATE = "mapping:activate"
     MAPPING_DRAFT = "mapping:draft"

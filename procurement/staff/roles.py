@@ -118,7 +118,7 @@ class Admin(Role):
             P.WEBHOOK_VIEW,
             P.WEBHOOK_REPLAY,
         }
-        | {P.AUDIT_VIEW, P.PEOPLE_MANAGE}
+        | {P.AUDIT_VIEW, P.KEY_MANAGE, P.KEY_VIEW, P.PEOPLE_MANAGE}
     )
 
 
@@ -137,7 +137,7 @@ class Auditor(Role):
             P.BALANCE_VIEW,
             P.ACCOUNT_VIEW,
         }
-        | {P.LEDGER_VIEW, P.RECONCILIATION_VIEW, P.WEBHOOK_VIEW, P.AUDIT_VIEW}
+        | {P.LEDGER_VIEW, P.RECONCILIATION_VIEW, P.WEBHOOK_VIEW, P.AUDIT_VIEW, P.KEY_VIEW}
     )
 
 

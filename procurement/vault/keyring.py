@@ -204,6 +204,8 @@ def destroy(ids: Collection[int]) -> None:
     rows = _keys().objects.filter(pk__in=ids)
     rows.exclude(status=DESTROYED).update(status=DESTROYED, wrapped_dek=b"", destroyed_at=now)
     forget()
+    # Somebody may have read them again before this is committed.
+    transaction.on_commit(forget)
 
 
 def active_key(purpose: Purpose, period: str = "") -> tuple[int, bytes]:

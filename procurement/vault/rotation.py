@@ -71,6 +71,16 @@ def values_by_key() -> Counter[int]:
     return found
 
 
+def erase(ids: Collection[int]) -> int:
+    """Blank every value that one of these keys sealed; how many there were. Whatever else their rows hold stays."""
+    names = [key_id.to_bytes(KEY_ID_BYTES, "big") for key_id in ids]
+    blanked = 0
+    for column in SEALED_COLUMNS:
+        theirs = column.rows.alias(key_of_value=key_of_value(column)).filter(key_of_value__in=names)
+        blanked += theirs.update(**{column.column: b""})
+    return blanked
+
+
 def rotate(
     purpose: Purpose, *, progress: Callable[[int, int], object], wait: Callable[[float], object] | None
 ) -> Rotation:

@@ -77,6 +77,7 @@ NAV: tuple[Group, ...] = (
             Entry("Supplier accounts", "suppliers:account_list", "building-storefront", ("account:view",)),
             Entry("Webhooks", "suppliers:webhook_list", "bolt", ("webhook:view",), "w"),
             Entry("Unusual reveals", "orders:alert_list", "eye", ("audit:view",)),
+            Entry("Keys", "custody:key_list", "key", ("key:view",)),
             Entry("Audit", "audit:event_list", "document-magnifying-glass", ("audit:view",)),
             Entry("People", "people:person_list", "users", ("people:manage",)),
             Entry("Settings", "staff:settings", "cog-6-tooth"),

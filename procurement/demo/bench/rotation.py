@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from django.conf import settings
@@ -33,15 +33,26 @@ AAD, PAUSE = 180, 0.02
 Values = Mapping[Any, bytes]
 
 
+class Spent(NamedTuple):
+    """Seconds on the clock, and of this or the child's processor time: only the latter is ours on a machine that is shared."""
+
+    clock: float
+    processor: float
+
+    def __sub__(self, before: Spent) -> Spent:
+        return Spent(self.clock - before.clock, self.processor - before.processor)
+
+
 @dataclass(frozen=True)
 class Rotated:
-    """Seconds of the run that was killed, of the one that finished it, and of the bare work; what became of the codes."""
+    """What the run took that was killed, the one that finished it, and the bare work; what became of the codes."""
 
     codes: int
     killed_after: int
-    seconds: Sequence[float]
-    crypto: float
-    rows: float
+    killed: Spent
+    finished: Spent
+    crypto: Spent
+    rows: Spent
     left: int
     twice: int
     lost: int
@@ -49,8 +60,12 @@ class Rotated:
     failed_reads: int
 
     @property
-    def ratio(self) -> float:
-        return sum(self.seconds) / (self.crypto + self.rows)
+    def both(self) -> Spent:
+        return Spent(self.killed.clock + self.finished.clock, self.killed.processor + self.finished.processor)
+
+    @property
+    def bare(self) -> Spent:
+        return Spent(self.crypto.clock + self.rows.clock, self.crypto.processor + self.rows.processor)
 
     @property
     def broken(self) -> list[str]:
@@ -76,15 +91,16 @@ def rotated(codes: int) -> Rotated:
     with somebody_reading(texts) as counts:
         first = killed_in_the_middle(codes)
         middle = values()
-        began = time.perf_counter()
+        began = now()
         rotate(Purpose.CODE, progress=lambda done, of: None, wait=None)
-        seconds = (first, time.perf_counter() - began)
+        finished = now() - began
     after = values()
     changed = [pk for pk in before if middle[pk] != before[pk]]
     return Rotated(
         codes=codes,
         killed_after=len(changed),
-        seconds=seconds,
+        killed=first,
+        finished=finished,
         crypto=bare_crypto(after.values()),
         rows=min(bare_rows(in_one_statement), bare_rows(row_by_row)),
         left=sum(after[pk] == before[pk] for pk in before),
@@ -93,6 +109,17 @@ def rotated(codes: int) -> Rotated:
         reads=counts[0],
         failed_reads=counts[1],
     )
+
+
+def now() -> Spent:
+    used = os.times()
+    return Spent(time.perf_counter(), used.user + used.system)
+
+
+def now_of_children() -> Spent:
+    """The processor time of a child counts when it has ended."""
+    used = os.times()
+    return Spent(time.perf_counter(), used.children_user + used.children_system)
 
 
 def fill(codes: int) -> dict[Any, str]:
@@ -139,13 +166,13 @@ def opens(pk: Any, text: str, sealed: bytes) -> bool:
     return open_sealed(sealed, purpose=Purpose.CODE, context=code.context()).expose() == text
 
 
-def killed_in_the_middle(codes: int) -> float:
-    """Begin in a process of its own and end that by kill -9 when half is done; the seconds until then."""
+def killed_in_the_middle(codes: int) -> Spent:
+    """Begin in a process of its own and end that by kill -9 when half is done; what it took until then."""
     connections.close_all()  # none may be shared with a child
     forks = multiprocessing.get_context("fork")
     half = forks.Event()
     child = forks.Process(target=begin_rotation, args=(codes // 2, half.set), daemon=True)
-    began = time.perf_counter()
+    began = now_of_children()
     child.start()
     while not half.wait(0.05):
         if not child.is_alive():
@@ -153,7 +180,7 @@ def killed_in_the_middle(codes: int) -> float:
     assert child.pid is not None
     os.kill(child.pid, signal.SIGKILL)
     child.join()
-    return time.perf_counter() - began
+    return now_of_children() - began
 
 
 def begin_rotation(half: int, reached: Callable[[], None]) -> None:
@@ -188,19 +215,19 @@ def read_on(texts: Mapping[Any, str], counts: Any, stopped: Callable[[float], bo
         counts[1] += not right
 
 
-def bare_crypto(blobs: Any) -> float:
-    """Seconds to open and seal as many values of the same length with the primitive alone."""
+def bare_crypto(blobs: Any) -> Spent:
+    """What it takes to open and seal as many values of the same length with the primitive alone."""
     cipher, aad, nonce = AESGCM(os.urandom(32)), os.urandom(AAD), os.urandom(12)
     sealed = [cipher.encrypt(nonce, blob[19:-16], aad) for blob in blobs]
-    began = time.perf_counter()
+    began = now()
     for blob in sealed:
         cipher.encrypt(os.urandom(12), cipher.decrypt(nonce, blob, aad), aad)
-    return time.perf_counter() - began
+    return now() - began
 
 
-def bare_rows(store: Callable[[Any, Sequence[tuple[Any, Any]]], object]) -> float:
-    """Seconds to read all values and write them back, as many in a transaction as a rotation takes, and nothing else."""
-    began, last = time.perf_counter(), None
+def bare_rows(store: Callable[[Any, Sequence[tuple[Any, Any]]], object]) -> Spent:
+    """What it takes to read all values and write them back, as many in a transaction as a rotation takes, and nothing else."""
+    began, last = now(), None
     with connection.cursor() as cursor:
         while True:
             after = "WHERE id > %s " if last else ""
@@ -208,7 +235,7 @@ def bare_rows(store: Callable[[Any, Sequence[tuple[Any, Any]]], object]) -> floa
             cursor.execute(query, [last] if last else [])
             rows = cursor.fetchall()
             if not rows:
-                return time.perf_counter() - began
+                return now() - began
             last = rows[-1][0]
             with transaction.atomic():
                 store(cursor, rows)
@@ -228,16 +255,18 @@ def in_one_statement(cursor: Any, rows: Sequence[tuple[Any, Any]]) -> None:
 
 
 def as_markdown(found: Rotated) -> str:
-    first, second = found.seconds
-    bare = found.crypto + found.rows
+    def row(words: str, spent: Spent, *, compare: bool = True) -> list[str]:
+        times = [f"{part / bare:.1f}" if compare else "" for part, bare in zip(spent, found.bare, strict=True)]
+        return [words, f"{spent.clock:.1f}", times[0], f"{spent.processor:.1f}", times[1]]
+
     rows = [
-        [f"until kill -9, with {found.killed_after:,} sealed anew", f"{first:.1f}", ""],
-        ["the run that finished it", f"{second:.1f}", ""],
-        ["both together", f"{first + second:.1f}", f"{found.ratio:.1f}"],
-        ["bare: AES-GCM open and seal of the same bytes", f"{found.crypto:.1f}", f"{found.crypto / bare:.1f}"],
-        ["bare: read and write the same rows", f"{found.rows:.1f}", f"{found.rows / bare:.1f}"],
+        row(f"until kill -9, with {found.killed_after:,} sealed anew", found.killed, compare=False),
+        row("the run that finished it", found.finished, compare=False),
+        row("both together", found.both),
+        row("bare: AES-GCM open and seal of the same bytes", found.crypto),
+        row("bare: read and write the same rows", found.rows),
     ]
-    head = [f"{found.codes:,} codes", "seconds", "× bare work"]
+    head = [f"{found.codes:,} codes", "seconds", "× bare", "processor seconds", "× bare"]
     what = (
         f"{BATCH:,} codes in a transaction; none lost, none sealed twice; "
         f"{found.reads:,} codes opened by another process meanwhile, all of them"

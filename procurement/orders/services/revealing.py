@@ -86,6 +86,7 @@ def reveal_code(*, by: User, code: Code, ask: Ask) -> Secret:
     policies.check_may_reveal(by)
     try:
         policies.check_can_reveal(by, code)
+        policies.check_not_erased(code)
         words = policies.check_reveal_reason(ask.words, ask.why)
         ground = find_ground(by, code, ask.ground)
         reveal = grant(by, code, ask, ground, words)

@@ -165,6 +165,7 @@ def order_detail(request: Request, pk: uuid.UUID) -> HttpResponse:
         "may_reveal": may_reveal,
         "may_deliver": may(request.user, Permission.CODE_DELIVER),
         "may_bring_in": order.state in TAKES and may(request.user, Permission.CODE_DELIVER),
+        "may_erase": may(request.user, Permission.KEY_MANAGE),
         "reveals_left": reveals_left(request.user).now if may_reveal and codes else None,
         "live": order.state in queries.MOVING,
         **extras_for(order, request.user),
