@@ -280,7 +280,8 @@ LOGGING = {
     "formatters": {"line": {"format": "{asctime} {levelname} {name} [{request_id}] {message}", "style": "{"}},
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["request_id"]}},
     "root": {"handlers": ["console"], "level": "INFO"},
-    # Both print whole headers below WARNING, and a header holds the supplier key.
-    "loggers": {"httpx": {"level": "WARNING"}, "httpcore": {"level": "WARNING"}},
+    # Below WARNING the first two print whole headers, and a header holds the supplier key; the third prints all that a
+    # template was given when it misses a name, and the page of a reveal is given the code.
+    "loggers": {name: {"level": "WARNING"} for name in ("httpx", "httpcore", "django.template")},
 }
 DEFAULT_EXCEPTION_REPORTER_FILTER = "procurement.web.redaction.NoVariablesFilter"

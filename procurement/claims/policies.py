@@ -49,7 +49,7 @@ def check_open(case: Case) -> None:
 
 def clean_text(text: str, what: str = "The text") -> str:
     """Free text with every code-like run masked, so that no pasted code stays in the records (R62)."""
-    text = mask_code_like(text.replace("\r\n", "\n").replace("\x00", "").strip())
+    text = mask_code_like(text.replace("\r\n", "\n").replace("\x00", "").strip(), by_hand=True)
     if len(text) > LONGEST_TEXT:
         raise Refused(f"{what} can be at most {LONGEST_TEXT:,} characters. Nothing was saved. Shorten it.")
     return text
@@ -57,7 +57,7 @@ def clean_text(text: str, what: str = "The text") -> str:
 
 def clean_reason(reason: str) -> str:
     """10 to 500 characters that say why; returned in one line, codes masked."""
-    reason = mask_code_like(" ".join(reason.split()))
+    reason = mask_code_like(" ".join(reason.split()), by_hand=True)
     if not 10 <= len(reason) <= 500:
         raise Refused("Say why in 10 to 500 characters. Nothing was changed.")
     return reason

@@ -113,7 +113,7 @@ def check_customer_order(text: str) -> str:
 
 def clean_words(text: str) -> str:
     """A reason in one line, with every code-like run masked: no pasted code may stay in the records (R62)."""
-    return mask_code_like(" ".join(text.split()))[:500]
+    return mask_code_like(" ".join(text.split()), by_hand=True)[:500]
 
 
 def check_reveal_reason(words: str, why: str) -> str:

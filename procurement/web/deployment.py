@@ -29,8 +29,8 @@ from procurement.vault.keyring import master_key
 SECRET_KEY_LENGTH, SECRET_KEY_CHARACTERS = 50, 10
 A_YEAR = 31_536_000
 HOST_NAME = re.compile(r"(?!-)[a-z0-9-]{1,63}(\.(?!-)[a-z0-9-]{1,63})+")
-# Below this they print whole headers, and a header holds a supplier's key or a session.
-QUIET_LOGGERS = ("httpx", "httpcore")
+# Below WARNING they print whole headers, which hold a supplier's key, and what a template was given, which may be a code.
+QUIET_LOGGERS = ("httpx", "httpcore", "django.template")
 
 
 def debug() -> str:
@@ -120,7 +120,7 @@ def reports() -> str:
     if not settings.DEFAULT_EXCEPTION_REPORTER_FILTER.endswith(".NoVariablesFilter"):
         return "Crash reports must go through NoVariablesFilter, which keeps values out of them."
     loud = [name for name in QUIET_LOGGERS if logging.getLogger(name).getEffectiveLevel() < logging.WARNING]
-    return f"These loggers print headers with keys below WARNING: {', '.join(loud)}" if loud else ""
+    return f"These loggers print keys and codes below WARNING: {', '.join(loud)}" if loud else ""
 
 
 RULES: dict[str, Callable[[], str]] = {

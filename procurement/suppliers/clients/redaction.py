@@ -25,13 +25,18 @@ def mask(text: str) -> str:
     return MASK + (bare[-4:] if len(bare) >= 8 else "••••")
 
 
-def mask_code_like(text: str) -> str:
-    """Hide every run of 4-4-4 characters that has a digit and is in capitals or grouped, as codes are printed."""
+def mask_code_like(text: str, *, by_hand: bool = False) -> str:
+    """Hide every run of 4-4-4 characters that has a digit and is in capitals or grouped, as codes are printed.
+
+    What people wrote `by_hand` may repeat a code in small letters, and holds no ids that only look like one.
+    """
 
     def hide(match: re.Match[str]) -> str:
         found = match.group(0)
-        is_code = any(char.isdigit() for char in found) and ("-" in found or " " in found or found.isupper())
-        return MASK + match.group(1) if is_code else found
+        has_digit, is_grouped = any(char.isdigit() for char in found), "-" in found or " " in found
+        is_code = has_digit and (is_grouped or found.isupper() or (by_hand and not found.isdigit()))
+        hyphened = by_hand and found.count("-") == 2 and found.isupper()
+        return MASK + match.group(1) if is_code or hyphened else found
 
     return GROUPED.sub(hide, text)
 
