@@ -1,24 +1,20 @@
-"""A day at the desk with values that are looked for afterwards, and the same day with something failing at every layer."""
+"""A day at the desk with values that are looked for afterwards."""
 
 from __future__ import annotations
 
 import base64
 import json
 import secrets
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-import pytest
 from django.test import Client
 from django.urls import reverse
 
 from procurement.claims.models import Case
 from procurement.orders.models import Code, Order
 from procurement.orders.services import drafting
-from procurement.orders.services.placing import place_order
 from procurement.staff.models import User
-from procurement.suppliers.clients import client_for
 from procurement.suppliers.models import Exchange, SupplierAccount, WebhookEvent
 from procurement.vault import Purpose, open_sealed
 from procurement.web.once import new_token
@@ -27,10 +23,10 @@ from procurement.work.runner import run_due
 from procurement.work.services import make_due
 from tests.conftest import make_person
 from tests.fixtures_sandbox import KEYS
-from tests.orders.conftest import Shop, run_until_settled, work_for
+from tests.orders.conftest import Shop, run_until_settled
 from tests.orders.revealing import ask
 from tests.security.canaries import Canary
-from tests.staff.apps_of_people import Phone, seed_in, with_phone
+from tests.staff.apps_of_people import Phone, seed_in
 from tests.suppliers.conftest import NO_LIMITS
 
 WHY = "The customer says that it was used already"
@@ -103,22 +99,6 @@ def order_codes(stage: Stage, supplier: str = "psnb2b", quantity: int = 1) -> li
     )
     run_until_settled(order)
     return planted_codes(stage, order)
-
-
-def crashing_delivery(stage: Stage) -> None:
-    """A delivery that ends in an error whatever is done; its codes are looked for as the supplier has them."""
-    buyer = stage.people["buyer"]
-    order = drafting.submit_order(by=buyer, order=stage.shop.order(buyer, "psnb2b", 1))
-    place_order(str(order.pk))
-    check_by_the_loop(order)
-    order.refresh_from_db()
-    for remote in client_for(order.account).read_codes(order.remote_id):
-        stage.plant("code", f"a code of {order.client_order_id}", remote.code.expose())
-
-
-def check_by_the_loop(order: Order) -> None:
-    make_due("order.check", str(order.pk))
-    work_for(60, "order.check", every=15)
 
 
 def planted_codes(stage: Stage, order: Order) -> list[Code]:
@@ -269,138 +249,3 @@ def a_whole_day(stage: Stage) -> None:
     come_back_late(stage, second)
     wake_a_worker(stage, first)
     look_around(stage, case)
-
-
-# --- something fails ---
-
-# What stands before the `yield` still works, what stands after it does not.
-Act = Callable[[Stage], Iterator[None]]
-
-
-def last_code(stage: Stage) -> Code:
-    return Code.objects.select_related("order__account", "account").order_by("-stored_at", "-position")[0]
-
-
-def a_delivery(stage: Stage) -> Iterator[None]:
-    """Delivered while something is broken, by the work loop, which keeps what went wrong; and again when it is whole."""
-    buyer = stage.people["buyer"]
-    order = drafting.submit_order(by=buyer, order=stage.shop.order(buyer, "psnb2b", 1))
-    place_order(str(order.pk))
-    yield
-    check_by_the_loop(order)
-    yield
-    planted_codes(stage, run_until_settled(order))
-
-
-def a_reveal(stage: Stage) -> Iterator[None]:
-    code = last_code(stage)
-    yield
-    reveal(stage, code)
-
-
-def a_search(stage: Stage) -> Iterator[None]:
-    code = last_code(stage)
-    yield
-    look_for(stage, code)
-
-
-def a_case(stage: Stage) -> Iterator[None]:
-    (code,) = order_codes(stage)
-    yield
-    open_case(stage, code)
-
-
-def a_claim(stage: Stage) -> Iterator[None]:
-    case = open_case(stage, order_codes(stage)[0])
-    assert case is not None
-    yield
-    file_claim(stage, case)
-
-
-def a_webhook(stage: Stage) -> Iterator[None]:
-    code = last_code(stage)
-    yield
-    receive_webhooks(stage, code)
-
-
-def a_key(stage: Stage) -> Iterator[None]:
-    account = stage.shop.accounts["alpha"]
-    value = stage.plant("key", "a key that fails", f"new-{random_word()}{ODD}")
-    stage.shop.sandbox.account("alpha", api_keys=[KEYS["alpha"], value])
-    yield
-    for kind in ("api_key", "webhook"):
-        stage.send("admin", "suppliers:account_key", account.pk, kind=kind, **{f"{kind}-value": value})
-
-
-def a_late_form(stage: Stage) -> Iterator[None]:
-    code = last_code(stage)
-    yield
-    come_back_late(stage, code)
-
-
-def a_sign_in(stage: Stage) -> Iterator[None]:
-    password = stage.plant("password", "a password", f"pw {random_word()} {ODD}")
-    user = make_person(f"signing_in_{random_word()}", "support")
-    user.set_password(password)
-    user.save()
-    phone = with_phone(user)
-    stage.plant("factor", "a TOTP seed", base64.b32encode(phone.seed).decode())
-    stage.plant("factor", "a recovery code", phone.recovery[0])
-    client = stage.stranger()
-    proofs = [phone.code(1), phone.recovery[0]]
-    yield
-    client.post(reverse("login"), {"username": user.username, "password": password})
-    for proof in proofs:
-        client.post(reverse("login_code"), {"proof": proof})
-
-
-# Where it fails, by the name under which the caller finds it, and what somebody does just then.
-FAILURES: dict[str, Act] = {
-    "procurement.suppliers.clients.http.parse": a_delivery,
-    "procurement.suppliers.clients.recording.readable": a_delivery,
-    "procurement.orders.services.receiving.blind_index": a_delivery,
-    "procurement.orders.services.receiving.seal": a_delivery,
-    "procurement.orders.services.receiving.Code.objects.bulk_create": a_delivery,
-    "procurement.orders.services.revealing.record": a_reveal,
-    "procurement.orders.services.revealing.open_granted": a_reveal,
-    "procurement.orders.services.revealing.note_outcome": a_reveal,
-    "procurement.orders.views.codes.render": a_reveal,
-    "procurement.orders.views.codes.JsonResponse": a_reveal,
-    "procurement.orders.views.codes.not_kept": a_reveal,
-    "procurement.desk.views.find": a_search,
-    "procurement.vault.primitives.mac": a_search,
-    "procurement.suppliers.hooks.receive": a_webhook,
-    "procurement.suppliers.receiving.seal": a_webhook,
-    "procurement.suppliers.services.seal": a_key,
-    "procurement.suppliers.services.try_key": a_key,
-    "procurement.suppliers.views._store": a_key,
-    "procurement.claims.services.filing.send_claim": a_claim,
-    "procurement.claims.services.filing.open_sealed": a_claim,
-    "procurement.claims.views.cases.opened": a_case,
-    "procurement.staff.signing_in.check": a_sign_in,
-    "procurement.staff.signing_in.login": a_sign_in,
-    "procurement.web.middleware.resume.keep": a_late_form,
-}
-
-
-class Forced(Exception):
-    """Not one of our own errors: nothing turns it into a sentence."""
-
-
-def fail_at(place: str, act: Act, stage: Stage) -> int:
-    """Do `act` while `place` fails; how often it failed."""
-    failed = 0
-
-    def fail(*args: Any, **kwargs: Any) -> Any:
-        nonlocal failed
-        failed += 1
-        raise Forced("on purpose")
-
-    steps = act(stage)
-    next(steps)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(place, fail)
-        next(steps, None)
-    for _ in steps:
-        pass
-    return failed
