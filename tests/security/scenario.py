@@ -1,4 +1,4 @@
-"""A day at the desk with values that are looked for afterwards, and the same day with something failing at every layer."""
+"""A day at the desk with values that are looked for afterwards, and a few steps of it with something broken."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from tests.fixtures_sandbox import KEYS
 from tests.orders.conftest import Shop, run_until_settled, work_for
 from tests.orders.revealing import ask
 from tests.security.canaries import Canary
-from tests.staff.apps_of_people import Phone, seed_in, with_phone
+from tests.staff.apps_of_people import Phone, seed_in
 from tests.suppliers.conftest import NO_LIMITS
 
 WHY = "The customer says that it was used already"
@@ -281,46 +281,10 @@ def last_code(stage: Stage) -> Code:
     return Code.objects.select_related("order__account", "account").order_by("-stored_at", "-position")[0]
 
 
-def a_delivery(stage: Stage) -> Iterator[None]:
-    """Delivered while something is broken, by the work loop, which keeps what went wrong; and again when it is whole."""
-    buyer = stage.people["buyer"]
-    order = drafting.submit_order(by=buyer, order=stage.shop.order(buyer, "psnb2b", 1))
-    place_order(str(order.pk))
-    yield
-    check_by_the_loop(order)
-    yield
-    planted_codes(stage, run_until_settled(order))
-
-
 def a_reveal(stage: Stage) -> Iterator[None]:
     code = last_code(stage)
     yield
     reveal(stage, code)
-
-
-def a_search(stage: Stage) -> Iterator[None]:
-    code = last_code(stage)
-    yield
-    look_for(stage, code)
-
-
-def a_case(stage: Stage) -> Iterator[None]:
-    (code,) = order_codes(stage)
-    yield
-    open_case(stage, code)
-
-
-def a_claim(stage: Stage) -> Iterator[None]:
-    case = open_case(stage, order_codes(stage)[0])
-    assert case is not None
-    yield
-    file_claim(stage, case)
-
-
-def a_webhook(stage: Stage) -> Iterator[None]:
-    code = last_code(stage)
-    yield
-    receive_webhooks(stage, code)
 
 
 def a_key(stage: Stage) -> Iterator[None]:
@@ -330,57 +294,6 @@ def a_key(stage: Stage) -> Iterator[None]:
     yield
     for kind in ("api_key", "webhook"):
         stage.send("admin", "suppliers:account_key", account.pk, kind=kind, **{f"{kind}-value": value})
-
-
-def a_late_form(stage: Stage) -> Iterator[None]:
-    code = last_code(stage)
-    yield
-    come_back_late(stage, code)
-
-
-def a_sign_in(stage: Stage) -> Iterator[None]:
-    password = stage.plant("password", "a password", f"pw {random_word()} {ODD}")
-    user = make_person(f"signing_in_{random_word()}", "support")
-    user.set_password(password)
-    user.save()
-    phone = with_phone(user)
-    stage.plant("factor", "a TOTP seed", base64.b32encode(phone.seed).decode())
-    stage.plant("factor", "a recovery code", phone.recovery[0])
-    client = stage.stranger()
-    proofs = [phone.code(1), phone.recovery[0]]
-    yield
-    client.post(reverse("login"), {"username": user.username, "password": password})
-    for proof in proofs:
-        client.post(reverse("login_code"), {"proof": proof})
-
-
-# Where it fails, by the name under which the caller finds it, and what somebody does just then.
-FAILURES: dict[str, Act] = {
-    "procurement.suppliers.clients.http.parse": a_delivery,
-    "procurement.suppliers.clients.recording.readable": a_delivery,
-    "procurement.orders.services.receiving.blind_index": a_delivery,
-    "procurement.orders.services.receiving.seal": a_delivery,
-    "procurement.orders.services.receiving.Code.objects.bulk_create": a_delivery,
-    "procurement.orders.services.revealing.record": a_reveal,
-    "procurement.orders.services.revealing.open_granted": a_reveal,
-    "procurement.orders.services.revealing.note_outcome": a_reveal,
-    "procurement.orders.views.codes.render": a_reveal,
-    "procurement.orders.views.codes.JsonResponse": a_reveal,
-    "procurement.orders.views.codes.not_kept": a_reveal,
-    "procurement.desk.views.find": a_search,
-    "procurement.vault.primitives.mac": a_search,
-    "procurement.suppliers.hooks.receive": a_webhook,
-    "procurement.suppliers.receiving.seal": a_webhook,
-    "procurement.suppliers.services.seal": a_key,
-    "procurement.suppliers.services.try_key": a_key,
-    "procurement.suppliers.views._store": a_key,
-    "procurement.claims.services.filing.send_claim": a_claim,
-    "procurement.claims.services.filing.open_sealed": a_claim,
-    "procurement.claims.views.cases.opened": a_case,
-    "procurement.staff.signing_in.check": a_sign_in,
-    "procurement.staff.signing_in.login": a_sign_in,
-    "procurement.web.middleware.resume.keep": a_late_form,
-}
 
 
 class Forced(Exception):

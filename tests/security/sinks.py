@@ -40,7 +40,8 @@ class Lines(logging.Handler):
     def __init__(self, kept: dict[str, list[bytes]]) -> None:
         super().__init__(logging.DEBUG)
         self.kept = kept
-        line = settings.LOGGING["formatters"]["line"]
+        formatters: Any = settings.LOGGING["formatters"]
+        line = formatters["line"]
         self.setFormatter(logging.Formatter(line["format"], style=line["style"], defaults={"request_id": "-"}))
 
     def emit(self, record: logging.LogRecord) -> None:
