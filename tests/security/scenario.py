@@ -1,20 +1,24 @@
-"""A day at the desk with values that are looked for afterwards."""
+"""A day at the desk with values that are looked for afterwards, and a few steps of it with something broken."""
 
 from __future__ import annotations
 
 import base64
 import json
 import secrets
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+import pytest
 from django.test import Client
 from django.urls import reverse
 
 from procurement.claims.models import Case
 from procurement.orders.models import Code, Order
 from procurement.orders.services import drafting
+from procurement.orders.services.placing import place_order
 from procurement.staff.models import User
+from procurement.suppliers.clients import client_for
 from procurement.suppliers.models import Exchange, SupplierAccount, WebhookEvent
 from procurement.vault import Purpose, open_sealed
 from procurement.web.once import new_token
@@ -23,7 +27,7 @@ from procurement.work.runner import run_due
 from procurement.work.services import make_due
 from tests.conftest import make_person
 from tests.fixtures_sandbox import KEYS
-from tests.orders.conftest import Shop, run_until_settled
+from tests.orders.conftest import Shop, run_until_settled, work_for
 from tests.orders.revealing import ask
 from tests.security.canaries import Canary
 from tests.staff.apps_of_people import Phone, seed_in
@@ -99,6 +103,22 @@ def order_codes(stage: Stage, supplier: str = "psnb2b", quantity: int = 1) -> li
     )
     run_until_settled(order)
     return planted_codes(stage, order)
+
+
+def crashing_delivery(stage: Stage) -> None:
+    """A delivery that ends in an error whatever is done; its codes are looked for as the supplier has them."""
+    buyer = stage.people["buyer"]
+    order = drafting.submit_order(by=buyer, order=stage.shop.order(buyer, "psnb2b", 1))
+    place_order(str(order.pk))
+    check_by_the_loop(order)
+    order.refresh_from_db()
+    for remote in client_for(order.account).read_codes(order.remote_id):
+        stage.plant("code", f"a code of {order.client_order_id}", remote.code.expose())
+
+
+def check_by_the_loop(order: Order) -> None:
+    make_due("order.check", str(order.pk))
+    work_for(60, "order.check", every=15)
 
 
 def planted_codes(stage: Stage, order: Order) -> list[Code]:
@@ -249,3 +269,51 @@ def a_whole_day(stage: Stage) -> None:
     come_back_late(stage, second)
     wake_a_worker(stage, first)
     look_around(stage, case)
+
+
+# --- something fails ---
+
+# What stands before the `yield` still works, what stands after it does not.
+Act = Callable[[Stage], Iterator[None]]
+
+
+def last_code(stage: Stage) -> Code:
+    return Code.objects.select_related("order__account", "account").order_by("-stored_at", "-position")[0]
+
+
+def a_reveal(stage: Stage) -> Iterator[None]:
+    code = last_code(stage)
+    yield
+    reveal(stage, code)
+
+
+def a_key(stage: Stage) -> Iterator[None]:
+    account = stage.shop.accounts["alpha"]
+    value = stage.plant("key", "a key that fails", f"new-{random_word()}{ODD}")
+    stage.shop.sandbox.account("alpha", api_keys=[KEYS["alpha"], value])
+    yield
+    for kind in ("api_key", "webhook"):
+        stage.send("admin", "suppliers:account_key", account.pk, kind=kind, **{f"{kind}-value": value})
+
+
+class Forced(Exception):
+    """Not one of our own errors: nothing turns it into a sentence."""
+
+
+def fail_at(place: str, act: Act, stage: Stage) -> int:
+    """Do `act` while `place` fails; how often it failed."""
+    failed = 0
+
+    def fail(*args: Any, **kwargs: Any) -> Any:
+        nonlocal failed
+        failed += 1
+        raise Forced("on purpose")
+
+    steps = act(stage)
+    next(steps)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(place, fail)
+        next(steps, None)
+    for _ in steps:
+        pass
+    return failed
