@@ -13,3 +13,4 @@ class OrdersConfig(AppConfig):
         """Orders tell the webhook page which of them wait, and the vault where codes are sealed."""
         import_module("procurement.orders.late_events")
         sealed_column("orders.Code", "sealed", Purpose.CODE, reads=("account_id", "order_id", "stored_at"))
+        sealed_column("orders.ImportedCode", "sealed", Purpose.CODE)

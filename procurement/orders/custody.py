@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from procurement.orders.states import CODE_IMPORT, DELIVERY_FILE
 from procurement.states import Status
-from procurement.vault import Context
+from procurement.vault import Context, month_of
 
 WHYS = [
     ("fault", "The customer reports a fault"),
@@ -207,4 +207,5 @@ class ImportedCode(models.Model):
         return f"code ending {self.last4} that waits"
 
     def context(self) -> Context:
-        return Context("orders_importedcode", "sealed", str(self.pk), order=str(self.batch.order_id))
+        month = month_of(self.batch.uploaded_at)
+        return Context("orders_importedcode", "sealed", str(self.pk), order=str(self.batch.order_id), period=month)
