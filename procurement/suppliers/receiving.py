@@ -57,10 +57,11 @@ def hint_ref(account_id: uuid.UUID, remote_order_id: str) -> str:
 
 
 def kept_headers(headers: Mapping[str, str], signature_name: str) -> dict[str, str]:
-    """The few headers worth keeping, the signature shortened."""
+    """The few headers worth keeping, the signature shortened; without NULs, which PostgreSQL keeps in no text."""
     kept = {name: headers[name][:200] for name in ("Content-Type", "User-Agent", "X-Request-Id") if headers.get(name)}
-    signature = headers.get(signature_name, "")
-    return {**kept, signature_name: signature[:16] + "…"} if signature else kept
+    if signature := headers.get(signature_name, ""):
+        kept[signature_name] = signature[:16] + "…"
+    return {name: value.replace("\x00", "�") for name, value in kept.items()}
 
 
 def new_event(

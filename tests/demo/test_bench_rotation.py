@@ -31,6 +31,7 @@ def test_a_killed_rotation_is_finished_with_nothing_lost_and_nothing_sealed_twic
     assert CryptoKey.objects.filter(purpose="code", status="active").exists()
 
 
+@pytest.mark.django_db
 def test_both_runs_are_compared_with_the_bare_work() -> None:
     lines = as_markdown(FOUND).splitlines()
     assert "`python3 dev.py bench rotation --requests 1000`" in lines[0]

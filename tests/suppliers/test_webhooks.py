@@ -421,3 +421,11 @@ def test_signed_hostile_messages_never_break_the_receiver(psnb2b: SupplierAccoun
     """Somebody who holds the secret and sends rubbish: still no answer of 500 or above."""
     for variation in mutations(psnb2b_message(), 400, seed=11):
         assert post_signed(psnb2b, variation).status_code in {200, 401, 411}
+
+
+def test_a_nul_in_a_header_is_refused_and_kept_as_a_mark(psnb2b: SupplierAccount) -> None:
+    answer = post(psnb2b, psnb2b_message(), **{"X-PSNB2B-Signature": "\x00", "User-Agent": "a\x00b"})
+    event = WebhookEvent.objects.get()
+    assert (answer.status_code, event.result) == (401, "bad_signature")
+    assert (event.headers["User-Agent"], event.headers["X-PSNB2B-Signature"]) == ("a\ufffdb", "\ufffd…")
+    assert nothing_woke()
