@@ -151,16 +151,15 @@ def expect(subject: Any) -> Any:
     return subject._wrap(subject._thread.submit(playwright_expect, subject._target).result())
 
 
-def axe(page: Any, context: str | None = None) -> None:
-    """No accessibility violation on the page, or in the part that the selector `context` names."""
-    thread = page._thread
-    results = thread.submit(lambda: Axe().run(page._target, context)).result()
+def axe(page: Any, context: str | None = None, *rules: str) -> None:
+    """No accessibility violation on the page, or in the part that the selector `context` names; of these rules, or of any."""
+    thread, options = page._thread, {"runOnly": list(rules)} if rules else None
+    results = thread.submit(lambda: Axe().run(page._target, context, options)).result()
     assert results.violations_count == 0, results.generate_report()
 
 
-def screenshot(page: Any, name: str) -> Path:
-    """Write the whole page to var/screenshots/<name>.png."""
-    SCREENSHOTS.mkdir(parents=True, exist_ok=True)
-    path = SCREENSHOTS / f"{name}.png"
-    page.screenshot(path=str(path), full_page=True)
-    return path
+def screenshot(page: Any, name: str) -> None:
+    """Write the whole page to var/screenshots/<name>.png, where COUNTERSIGN_SCREENSHOTS asks for it: it takes time."""
+    if os.environ.get("COUNTERSIGN_SCREENSHOTS"):
+        SCREENSHOTS.mkdir(parents=True, exist_ok=True)
+        page.screenshot(path=str(SCREENSHOTS / f"{name}.png"), full_page=True)

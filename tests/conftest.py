@@ -13,7 +13,7 @@ from procurement.staff.models import RoleGrant, User
 from procurement.staff.permissions import Permission
 from procurement.staff.roles import ROLES, Role
 from procurement.suppliers import throttle
-from tests.emptying import quick_emptying
+from tests.emptying import quick_emptying, wait_for_no_disk
 
 pytest_plugins = ["tests.browser", "tests.report"]
 
@@ -23,6 +23,12 @@ def emptying() -> Iterator[None]:
     """Append-only tables can be emptied between tests that commit, and at no other time."""
     with quick_emptying():
         yield
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> None:
+    with django_db_blocker.unblock():
+        wait_for_no_disk()
 
 
 @pytest.fixture(autouse=True)

@@ -89,8 +89,8 @@ class SandboxServer:
         answer: dict[str, Any] = response.json()
         return answer
 
-    def reset(self, seed: int = 1) -> None:
-        self.call("POST", "reset", {"seed": seed})
+    def reset(self, seed: int = 1, *, plausible: bool = True) -> None:
+        self.call("POST", "reset", {"seed": seed, "plausible": plausible})
 
     def arm(self, supplier: str, kind: str, count: int | None = 1, **params: Any) -> dict[str, Any]:
         return self.call("POST", "faults", {"supplier": supplier, "kind": kind, "count": count, "params": params})

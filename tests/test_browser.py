@@ -11,17 +11,21 @@ import pytest
 from django.urls import reverse
 
 from procurement.staff.models import User
-from tests.browser import axe, expect, screenshot, sign_in
+from tests.browser import SCREENSHOTS, axe, expect, screenshot, sign_in
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_signed_in_person_sees_a_page_without_violations(page: Any, live_server: Any, buyer: User) -> None:
+def test_a_signed_in_person_sees_a_page_without_violations(
+    page: Any, live_server: Any, buyer: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COUNTERSIGN_SCREENSHOTS", "1")
     sign_in(page, live_server, buyer)
     page.goto(live_server.url + reverse("overview"))
 
     expect(page.locator("h1")).to_be_visible()
     axe(page)
-    assert screenshot(page, "smoke").stat().st_size > 1000
+    screenshot(page, "smoke")
+    assert (SCREENSHOTS / "smoke.png").stat().st_size > 1000
 
 
 def test_the_database_guard_stays_on(page: Any) -> None:

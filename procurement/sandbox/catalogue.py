@@ -67,11 +67,12 @@ def opening_stock(supplier: str, key: str, seen: bool) -> int | None:
     return 2_000 + draw % 3_000
 
 
-def products_of(account: Account) -> list[Product]:
+def products_of(account: Account, plausible: bool) -> list[Product]:
+    """Cards that shops were seen to list, and with `plausible` those that they could."""
     rows = json.loads(Path(__file__).with_name("catalogue.json").read_text(encoding="utf-8"))[:SELLING_REGIONS]
     products = []
     for row in rows:
-        for denomination in sorted({*row["seen"], *row["plausible"]}):
+        for denomination in sorted({*row["seen"], *(row["plausible"] if plausible else ())}):
             key = f"psn-{row['region'].lower()}-{denomination}"
             price = list_price(account.supplier, row["region"], row["currency"], denomination)
             products.append(
@@ -89,7 +90,7 @@ def products_of(account: Account) -> list[Product]:
     return products
 
 
-def load_defaults() -> None:
+def load_defaults(plausible: bool = True) -> None:
     """Make the accounts, balances and catalogue that are missing; what is there stays."""
     for supplier in SUPPLIERS:
         account, made = Account.objects.get_or_create(supplier=supplier, defaults=DEFAULTS[supplier])
@@ -98,4 +99,4 @@ def load_defaults() -> None:
             Movement.objects.create(
                 account=account, currency="USD", minor=OPENING_MINOR, kind="opening", at=clock.now()
             )
-            Product.objects.bulk_create(products_of(account))
+            Product.objects.bulk_create(products_of(account, plausible))

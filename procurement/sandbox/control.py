@@ -204,13 +204,16 @@ def advance(request: HttpRequest, given: dict[str, Any]) -> dict[str, Any]:
 
 @control("POST")
 def reset(request: HttpRequest, given: dict[str, Any]) -> dict[str, Any]:
-    """Forget everything and start again from the defaults, with real time and the given `seed`."""
+    """Forget everything and start again from the defaults, with real time and the given `seed`.
+
+    `plausible` false leaves out the cards that no shop was seen to list.
+    """
     with transaction.atomic():
         for model in (Webhook, Claim, Code, Movement, Order, Product, Balance, Fault, RequestLog, Account, World):
             model.objects.all().delete()
         World.objects.create(pk=1, seed=int(given.get("seed", 1)))
         memory.drop()
-        catalogue.load_defaults()
+        catalogue.load_defaults(plausible=bool(given.get("plausible", True)))
         memory.forget()
     return {"ok": True}
 

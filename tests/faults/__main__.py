@@ -71,7 +71,7 @@ def a_runner(folder: Path) -> Iterator[Runner]:
     from django.db import connection
 
     from procurement.work import services
-    from tests.emptying import quick_emptying
+    from tests.emptying import quick_emptying, wait_for_no_disk
     from tests.faults.running import Runner
     from tests.fixtures_sandbox import SandboxServer
 
@@ -80,6 +80,7 @@ def a_runner(folder: Path) -> Iterator[Runner]:
     postgresql = connection.vendor == "postgresql"
     connection.settings_dict["TEST"]["NAME"] = f"test_faults_{os.getpid()}" if postgresql else str(folder / "test.db")
     connection.creation.create_test_db(verbosity=0, autoclobber=True)
+    wait_for_no_disk()
     sandbox = SandboxServer()
     try:
         with quick_emptying():

@@ -6,7 +6,6 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
-from django.db import connection
 from django.urls import get_resolver
 
 from procurement.vault import keyring
@@ -47,7 +46,6 @@ class Runner:
         # Loaded here once, and not in each child.
         get_resolver().url_patterns  # noqa: B018
         self.empty = snapshot("empty")
-        self.wait_for_the_disk("off")
         for name, role in PEOPLE.items():
             make_person(name, role)
         self.shop: Shop = open_shop(sandbox, money=MONEY)
@@ -59,14 +57,6 @@ class Runner:
         self.empty.restore()
         keyring.forget()
         self.sandbox.reset()
-        self.wait_for_the_disk("on")
-
-    def wait_for_the_disk(self, answer: str) -> None:
-        """PostgreSQL need not here: it is our process that is killed, not the server. For connections made from now on."""
-        if connection.vendor == "postgresql":
-            with connection.cursor() as cursor:
-                cursor.execute(f'ALTER DATABASE "{connection.settings_dict["NAME"]}" SET synchronous_commit = {answer}')
-            connection.close()
 
     def put_back(self, seed: int) -> None:
         self.start.restore()
