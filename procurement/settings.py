@@ -202,7 +202,7 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "procurement.staff.passwords.UncommonValidator"},
 ]
 PASSWORD_HASHERS = [
-    "django.contrib.auth.hashers.ScryptPasswordHasher",
+    "procurement.staff.hashers.SlowScrypt",
     "django.contrib.auth.hashers.PBKDF2PasswordHasher",
 ]
 # Without one, a sandbox lets a password stand for the second factor; a live installation never does.
