@@ -234,8 +234,8 @@ if HTTPS:
     SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = True
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 # Not "no-referrer": under it browsers send forms with "Origin: null", which the CSRF check must refuse.
-# Load balancers ask inside, without TLS.
-SECURE_REDIRECT_EXEMPT = [r"^livez$", r"^readyz$", r"^metrics$"]
+# Load balancers ask inside, without TLS. A webhook that comes without is refused: redirected, it would come so for ever.
+SECURE_REDIRECT_EXEMPT = [r"^livez$", r"^readyz$", r"^metrics$", r"^hooks/"]
 SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
 CSRF_FAILURE_VIEW = "procurement.web.views.csrf_failure"
@@ -257,6 +257,9 @@ STATIC_ROOT = DATA_DIR / "static"
 STATICFILES_DIRS = [ROOT / "static"]
 # The demo serves files straight from static/; a live installation collects, hashes and compresses them first.
 WHITENOISE_USE_FINDERS = ENVIRONMENT == "sandbox"
+WHITENOISE_MIMETYPES = {".svg": "image/svg+xml; charset=utf-8"}
+# By itself it lets every site read them.
+WHITENOISE_ALLOW_ALL_ORIGINS = False
 if ENVIRONMENT == "live":
     STORAGES = {
         "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
