@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import logging
 import os
+import ssl
 from typing import Any
+from urllib.parse import urlsplit
 
 from celery import Celery
 from celery.signals import setup_logging, worker_shutting_down
@@ -27,6 +29,11 @@ REDIS_OPTIONS = {
     "socket_keepalive": True,
     "health_check_interval": 10,
 }
+# The broker is who its certificate says, by an authority that this computer trusts (SSL_CERT_FILE names others).
+TLS: dict[str, dict[str, Any]] = {
+    "amqps": {"server_hostname": None},  # kombu puts the host in; without this key no name is compared
+    "rediss": {"ssl_cert_reqs": ssl.CERT_REQUIRED, "ssl_check_hostname": True},
+}
 # Below the lease of 90 s. Holds with processes (-P prefork); no pool of threads can end a thread, so there every wait
 # has an end of its own (docs/operations.md), and the lease and the fence answer for the rest.
 HARD_LIMIT_SECONDS = 75
@@ -38,6 +45,7 @@ def broker_settings() -> dict[str, Any]:
         return {
             "broker_url": settings.BROKER_URL,
             "broker_transport_options": REDIS_OPTIONS if settings.BROKER_URL.startswith("redis") else {},
+            "broker_use_ssl": TLS.get(urlsplit(settings.BROKER_URL).scheme),
             # One message at a time: a worker busy with a slow supplier hoards none.
             "worker_prefetch_multiplier": 1,
         }

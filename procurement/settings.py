@@ -4,8 +4,8 @@
 | --- | --- | --- |
 | COUNTERSIGN_ENV | `sandbox` (default) or `live`: which supplier accounts may be used | sandbox |
 | COUNTERSIGN_DATA_DIR | folder of the embedded database, broker and keys | `var/` beside manage.py |
-| DATABASE_URL | `postgresql://user:password@host:port/name`; unset = embedded SQLite | |
-| BROKER_URL | `amqp://...` or `redis://...`; unset = embedded file broker | |
+| DATABASE_URL | `postgresql://user:password@host:port/name?sslmode=verify-full`; unset = embedded SQLite | |
+| BROKER_URL | `amqp://...`, `redis://...`, under TLS `amqps://...`, `rediss://...`; unset = embedded file broker | |
 | COUNTERSIGN_QUEUE | name of the queue at the broker; two installations at one broker need two | countersign |
 | COUNTERSIGN_SECRET_KEY | Django's secret key; sessions only, never used for codes | made by the demo |
 | COUNTERSIGN_MASTER_KEY | wraps every sealing key: base64 of 32 bytes, `file:/path` or `https://host:8200/transit/NAME` | the demo's |
@@ -33,7 +33,7 @@ import os
 import tempfile
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote, urlsplit
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 from django.core.exceptions import ImproperlyConfigured
 
@@ -50,6 +50,10 @@ def env_bool(name: str) -> bool:
 
 def env_list(name: str, default: str) -> list[str]:
     return [part.strip() for part in env(name, default).split(",") if part.strip()]
+
+
+# How PostgreSQL is reached under TLS, in libpq's own words.
+TLS_OF_DATABASE = frozenset({"sslmode", "sslrootcert", "sslcert", "sslkey"})
 
 
 def database(url: str, data_dir: Path) -> dict[str, Any]:
@@ -75,6 +79,11 @@ def database(url: str, data_dir: Path) -> dict[str, Any]:
         raise ImproperlyConfigured(
             "DATABASE_URL must begin with postgresql:// (leave it unset for the embedded SQLite)."
         )
+    tls = dict(parse_qsl(parts.query))
+    if not tls.keys() <= TLS_OF_DATABASE:
+        raise ImproperlyConfigured(
+            f"After the ? of DATABASE_URL only these are read: {', '.join(sorted(TLS_OF_DATABASE))}."
+        )
     return {
         "ENGINE": "django.db.backends.postgresql",
         "NAME": parts.path.lstrip("/"),
@@ -85,6 +94,7 @@ def database(url: str, data_dir: Path) -> dict[str, Any]:
         "CONN_MAX_AGE": 60,
         "CONN_HEALTH_CHECKS": True,
         "OPTIONS": {
+            **tls,
             "options": "-c lock_timeout=3000 -c idle_in_transaction_session_timeout=60000",
             # A server that vanishes without a word must not hold a thread for the hours TCP allows by itself.
             "connect_timeout": 5,
@@ -192,7 +202,8 @@ TEMPLATES = [
 # The project's own field template (templates/ui/field.html) replaces Django's for every form.
 FORM_RENDERER = "procurement.web.forms.UiRenderer"
 
-DATABASES = {"default": database(env("DATABASE_URL"), DATA_DIR)}
+DATABASE_URL = env("DATABASE_URL")
+DATABASES = {"default": database(DATABASE_URL, DATA_DIR)}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 ATOMIC_REQUESTS = False
 
@@ -202,7 +213,7 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "procurement.staff.passwords.UncommonValidator"},
 ]
 PASSWORD_HASHERS = [
-    "django.contrib.auth.hashers.ScryptPasswordHasher",
+    "procurement.staff.hashers.SlowScrypt",
     "django.contrib.auth.hashers.PBKDF2PasswordHasher",
 ]
 # Without one, a sandbox lets a password stand for the second factor; a live installation never does.
@@ -223,8 +234,8 @@ if HTTPS:
     SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = True
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 # Not "no-referrer": under it browsers send forms with "Origin: null", which the CSRF check must refuse.
-# Load balancers ask inside, without TLS.
-SECURE_REDIRECT_EXEMPT = [r"^livez$", r"^readyz$", r"^metrics$"]
+# Load balancers ask inside, without TLS. A webhook that comes without is refused: redirected, it would come so for ever.
+SECURE_REDIRECT_EXEMPT = [r"^livez$", r"^readyz$", r"^metrics$", r"^hooks/"]
 SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
 CSRF_FAILURE_VIEW = "procurement.web.views.csrf_failure"
@@ -246,6 +257,9 @@ STATIC_ROOT = DATA_DIR / "static"
 STATICFILES_DIRS = [ROOT / "static"]
 # The demo serves files straight from static/; a live installation collects, hashes and compresses them first.
 WHITENOISE_USE_FINDERS = ENVIRONMENT == "sandbox"
+WHITENOISE_MIMETYPES = {".svg": "image/svg+xml; charset=utf-8"}
+# By itself it lets every site read them.
+WHITENOISE_ALLOW_ALL_ORIGINS = False
 if ENVIRONMENT == "live":
     STORAGES = {
         "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
@@ -281,7 +295,13 @@ LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "filters": {"request_id": {"()": "procurement.web.request_id.RequestIdFilter"}},
-    "formatters": {"line": {"format": "{asctime} {levelname} {name} [{request_id}] {message}", "style": "{"}},
+    "formatters": {
+        "line": {
+            "()": "procurement.web.request_id.LineFormatter",
+            "fmt": "{asctime} {levelname} {name} [{request_id}] {message}",
+            "style": "{",
+        }
+    },
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["request_id"]}},
     "root": {"handlers": ["console"], "level": "INFO"},
     # Below WARNING the first two print whole headers, and a header holds the supplier key; the third prints all that a

@@ -176,6 +176,7 @@ EVENTS: dict[str, str] = {
     "user.factor_set_up": "{actor} set up an authenticator app",
     "user.invited": "{actor} invited {label} as {username}",
     "user.password_changed": "{actor} changed their password",
+    "user.password_set": "{label} got a new password in place of a forgotten one",
     "user.recovery_codes_made": "{actor} made new recovery codes",
     "user.role_granted": "{actor} gave {person} the role {role}",
     "user.role_revoked": "{actor} took the role {role} from {person}",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from pathlib import PurePath
 from typing import Any
 
 from django.conf import settings
@@ -12,8 +13,9 @@ from django.utils import timezone
 from procurement.errors import Refused
 
 MOST_BYTES, MOST_FILES = 5 * 2**20, 5
-# What a document begins with says what it is; its name and the browser's word do not.
+# What a document begins with says what it is; the browser's word does not, and its name must agree.
 TYPES = {b"%PDF-": "application/pdf", b"\x89PNG\r\n\x1a\n": "image/png", b"\xff\xd8\xff": "image/jpeg"}
+ENDINGS = {".pdf": "application/pdf", ".png": "image/png", ".jpg": "image/jpeg", ".jpeg": "image/jpeg"}
 
 
 class Paper(models.Model):
@@ -39,6 +41,8 @@ def paper_facts(name: str, content: bytes, *, kept: int) -> dict[str, Any]:
     media_type = next((kind for start, kind in TYPES.items() if content.startswith(start)), "")
     if not media_type:
         raise Refused("The file is no PDF, PNG or JPEG. Nothing was kept. Export it as one of these.")
+    if ENDINGS.get(PurePath(name).suffix.lower()) != media_type:
+        raise Refused("The file is not what the end of its name says. Nothing was kept. Name it .pdf, .png or .jpg.")
     if len(content) > MOST_BYTES:
         raise Refused("The file is larger than 5 MB. Nothing was kept. Make it smaller, or split it.")
     if kept >= MOST_FILES:

@@ -8,6 +8,7 @@ from django import forms
 from django.core.files.uploadedfile import UploadedFile
 
 from procurement.catalog.skulist.reading import MAX_BYTES
+from procurement.web.forms import TABLES, ending_in
 
 
 class SkuListForm(forms.Form):
@@ -17,6 +18,7 @@ class SkuListForm(forms.Form):
         label="SKU list",
         help_text="A CSV file in UTF-8, at most 2 MB and 5,000 lines, with a header line.",
         allow_empty_file=True,
+        validators=ending_in(*TABLES),
         error_messages={"required": "Choose a file first."},
         widget=forms.ClearableFileInput(attrs={"accept": ".csv,.tsv,.txt,text/csv"}),
     )

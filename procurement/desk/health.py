@@ -27,7 +27,7 @@ OK = "ok"
 @require_safe
 def livez(request: HttpRequest) -> HttpResponse:
     """The process answers. Asks nothing else: a database that is away is no reason to restart a web process."""
-    return HttpResponse("ok\n", content_type="text/plain")
+    return HttpResponse("ok\n", content_type="text/plain; charset=utf-8")
 
 
 @login_not_required
@@ -53,7 +53,7 @@ def readyz(request: HttpRequest) -> JsonResponse:
 def metrics(request: HttpRequest) -> HttpResponse:
     """The figures, for the bearer of COUNTERSIGN_METRICS_TOKEN; without such a token only from this computer."""
     if not may_read(request):
-        return HttpResponse("Not for you.\n", status=403, content_type="text/plain")
+        return HttpResponse("Not for you.\n", status=403, content_type="text/plain; charset=utf-8")
     return HttpResponse(exposition(), content_type="text/plain; version=0.0.4; charset=utf-8")
 
 

@@ -8,6 +8,7 @@ from django import forms
 from django.core.files.uploadedfile import UploadedFile
 
 from procurement.catalog.services.validating import LARGEST
+from procurement.web.forms import ending_in
 
 
 class ValidatedForm(forms.Form):
@@ -16,6 +17,7 @@ class ValidatedForm(forms.Form):
     file = forms.FileField(
         label="File of a sandbox probe",
         help_text="From the page of a probe that passed, on the sandbox installation.",
+        validators=ending_in("json"),
         widget=forms.ClearableFileInput(attrs={"accept": ".json,application/json"}),
     )
 

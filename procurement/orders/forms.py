@@ -13,6 +13,7 @@ from procurement.orders.custody import WHYS
 from procurement.orders.grounds import Ground
 from procurement.orders.queries import orderable_mappings
 from procurement.suppliers.models import SupplierAccount
+from procurement.web.forms import TABLES, ending_in
 
 CHEAPEST = "cheapest"
 
@@ -199,7 +200,12 @@ class BringInForm(forms.Form):
         ),
         help_text="CSV with a header: code, and if the supplier states them region, denomination and serial.",
     )
-    file = forms.FileField(label="Or a file", required=False, help_text="A CSV, or an encrypted delivery file.")
+    file = forms.FileField(
+        label="Or a file",
+        required=False,
+        help_text="A CSV, or an encrypted delivery file.",
+        validators=ending_in(*TABLES, "csdf"),
+    )
     passphrase = forms.CharField(
         label="Passphrase of an encrypted file",
         required=False,

@@ -8,6 +8,7 @@ from django import forms
 
 from procurement.catalog.skulist.reading import MAX_BYTES
 from procurement.suppliers.models import SupplierAccount
+from procurement.web.forms import TABLES, ending_in
 
 DATE = {"type": "date", "class": "w-10"}
 
@@ -33,6 +34,7 @@ class StatementForm(forms.Form):
         label="Account statement",
         help_text="A CSV file in UTF-8, at most 2 MB and 5,000 lines, with a header line.",
         allow_empty_file=True,
+        validators=ending_in(*TABLES),
         error_messages={"required": "Choose a file first."},
         widget=forms.ClearableFileInput(attrs={"accept": ".csv,.tsv,.txt,text/csv"}),
     )

@@ -31,7 +31,7 @@ from procurement.vault.primitives import same
 DIGITS, STEP_SECONDS, SEED_BYTES = 6, 30, 20
 # A phone's clock may be a step off, and a code may be typed at the end of its time.
 AROUND = (0, -1, 1)
-RECOVERY_CODES, RECOVERY_BYTES = 10, 10
+RECOVERY_CODES, RECOVERY_BYTES = 10, 15
 SET_UP_WITHIN = timedelta(minutes=15)
 APP, RECOVERY = "authenticator app", "recovery code"
 
@@ -186,6 +186,6 @@ def _replace_recovery_codes(user: User) -> list[str]:
 
 
 def _digest(user: User, code: str) -> bytes:
-    """Eighty random bits need no slow hash; the person's number keeps equal hashes apart."""
+    """A hundred and twenty random bits need no slow hash; the person's number keeps equal hashes apart."""
     plain = "".join(code.split()).replace("-", "").upper()
     return sha256(f"{user.pk}:{plain}".encode()).digest()

@@ -100,6 +100,7 @@ def own_sessions(request: Request) -> HttpResponse:
 
 @for_everyone
 @require_POST
+@stepping_up.stepped_up
 def session_end(request: Request, key: str) -> HttpResponse:
     """End one of my sign-ins; ending the one at work is signing out."""
     sessions.end(by=request.user, key=key)
@@ -112,6 +113,7 @@ def session_end(request: Request, key: str) -> HttpResponse:
 
 @for_everyone
 @require_POST
+@stepping_up.stepped_up
 def sessions_end_others(request: Request) -> HttpResponse:
     """End all of my sign-ins but this one."""
     ended = sessions.end_others(request, request.user)

@@ -27,6 +27,7 @@ from procurement.web.http import Request, never_keep, safe_next, see_other, with
 from procurement.web.templatetags.ui import count_of
 
 
+@method_decorator(require_http_methods(["GET", "HEAD", "POST"]), name="dispatch")
 @method_decorator(never_keep, name="dispatch")
 class SignIn(views.LoginView):
     """The sign-in page; a wrong name and a wrong password get the same sentence."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from django.conf import settings
 from django.contrib.auth.decorators import login_not_required
 from django.http import HttpRequest, JsonResponse, UnreadablePostError
 from django.views.decorators.csrf import csrf_exempt
@@ -45,6 +46,8 @@ def hook(request: HttpRequest, slug: str) -> JsonResponse:
     """
     if request.method != "POST":
         return answer(405)
+    if settings.SECURE_SSL_REDIRECT and not request.is_secure():
+        return answer(403)
     account = SupplierAccount.objects.filter(hook_slug=slug).first()
     free = may_come(request, account.pk if account else None)
     note_turned_away()

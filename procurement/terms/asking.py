@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from datetime import date
+from pathlib import PurePath
 
 from django.db import IntegrityError, transaction
 from django.utils import timezone
@@ -31,6 +32,17 @@ from procurement.terms.states import (
 )
 
 LARGEST_LIST = 2 * 1024 * 1024
+# How a file of each ending begins. A table of text has no beginning of its own; it has no NUL.
+LIST_BEGINS = {
+    ".pdf": b"%PDF-",
+    ".png": b"\x89PNG\r\n\x1a\n",
+    ".jpg": b"\xff\xd8\xff",
+    ".xlsx": b"PK\x03\x04",
+    ".ods": b"PK\x03\x04",
+    ".xls": b"\xd0\xcf\x11\xe0",
+}
+LIST_TEXT = {".csv", ".tsv", ".txt"}
+LIST_TYPES = "A table (CSV, TSV, TXT, XLSX, XLS, ODS) or a document (PDF, PNG, JPG)"
 
 
 def one_line(text: str, longest: int) -> str:
@@ -81,6 +93,14 @@ def check_question(*, by: User, question: Question) -> None:
     transition(question, CHECKED, by=by, machine=QUESTION, checked_by=by, checked_at=timezone.now())
 
 
+def is_a_list(name: str, content: bytes) -> bool:
+    """Whether a price list has one of the endings taken, and is what its ending says."""
+    ending = PurePath(name).suffix.lower()
+    if ending in LIST_TEXT:
+        return b"\x00" not in content
+    return ending in LIST_BEGINS and content.startswith(LIST_BEGINS[ending])
+
+
 def ask_for_price_list(*, by: User, account: SupplierAccount, how: str) -> PriceList:
     """Note that a current price list was asked for, and how: ticket, e-mail, call (R16)."""
     check_can(by, Permission.ACCOUNT_MANAGE)
@@ -100,6 +120,8 @@ def receive_price_list(
     check_can(by, Permission.ACCOUNT_MANAGE)
     if not 0 < len(content) <= LARGEST_LIST:
         raise Refused("The file is empty or larger than 2 MB. Nothing was stored.")
+    if not is_a_list(file_name, content):
+        raise Refused(f"{LIST_TYPES} is taken, and the file is not what its name says. Nothing was stored.")
     if valid_until is not None and valid_until < timezone.now().date():
         raise Refused("Its last day is over already. Nothing was stored. Ask for a current list.")
     sha256, name = hashlib.sha256(content).hexdigest(), one_line(file_name, 120) or "price list"

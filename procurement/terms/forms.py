@@ -7,7 +7,7 @@ from typing import Any
 from django import forms
 from django.core.files.uploadedfile import UploadedFile
 
-from procurement.terms.asking import LARGEST_LIST
+from procurement.terms.asking import LARGEST_LIST, LIST_TYPES
 from procurement.terms.kinds import TEXT, YES_NO, Kind
 from procurement.terms.models import SOURCES, AccessRequest, Question
 
@@ -69,7 +69,7 @@ class PriceListForm(forms.Form):
 class ReceivedForm(forms.Form):
     """The list that came; it is kept as it is and never read by the program."""
 
-    file = forms.FileField(label="Price list", help_text="Any file, at most 2 MB.", allow_empty_file=True)
+    file = forms.FileField(label="Price list", help_text=f"{LIST_TYPES}, at most 2 MB.", allow_empty_file=True)
     valid_until = forms.DateField(label="Last day the prices hold (UTC)", widget=day(), required=False)
 
     def clean_file(self) -> UploadedFile[Any]:

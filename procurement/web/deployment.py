@@ -13,7 +13,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, parse_qsl, urlsplit
 
 from django.conf import settings
 from django.contrib.auth.hashers import check_password
@@ -110,6 +110,25 @@ def supplier_hosts() -> str:
     return f"COUNTERSIGN_SUPPLIER_HOSTS must hold plain host names; these are none: {', '.join(wrong)}" if wrong else ""
 
 
+def servers() -> str:
+    """Between two hosts somebody may listen, or answer in a server's place; and a password everybody knows is none."""
+    database, broker = urlsplit(settings.DATABASE_URL), urlsplit(settings.BROKER_URL)
+    if is_away(database) and dict(parse_qsl(database.query)).get("sslmode") != "verify-full":
+        return "DATABASE_URL names another computer: end it with ?sslmode=verify-full&sslrootcert=system."
+    if is_away(broker) and broker.scheme not in {"amqps", "rediss"}:
+        return "BROKER_URL names another computer: begin it with amqps:// or rediss://."
+    known = [
+        name
+        for name, url in (("DATABASE_URL", database), ("BROKER_URL", broker))
+        if url.username and url.username == url.password
+    ]
+    return f"{known[0]} uses an account whose password is its name; make one of your own." if known else ""
+
+
+def is_away(url: SplitResult) -> bool:
+    return (url.hostname or "localhost") not in {"localhost", "127.0.0.1", "::1"}
+
+
 def aids_of_tests() -> str:
     """What tests and the demo switch on would replace the supplier, or the clock all hosts share."""
     switched = getattr(settings, "SUPPLIER_TRANSPORT", None) or settings.SHARED_CLOCK != "database"
@@ -135,6 +154,7 @@ RULES: dict[str, Callable[[], str]] = {
     "countersign.E009": supplier_hosts,
     "countersign.E010": aids_of_tests,
     "countersign.E011": reports,
+    "countersign.E013": servers,
 }
 DEMO_PEOPLE = "countersign.E012"
 

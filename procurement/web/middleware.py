@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from typing import Any
 
@@ -11,7 +12,7 @@ from django.shortcuts import resolve_url
 from django.utils.cache import patch_vary_headers
 from django_htmx.http import HttpResponseClientRedirect
 
-from procurement.errors import DomainError
+from procurement.errors import DomainError, NotAllowed
 from procurement.web import request_id, resume
 from procurement.web.http import current_path, with_query
 from procurement.web.request_id import RequestIdFilter
@@ -29,6 +30,7 @@ __all__ = [
 ]
 
 Handler = Callable[[HttpRequest], HttpResponse]
+log = logging.getLogger(__name__)
 
 # From nothing upwards: own scripts, styles and pictures in files, calls and forms of its own. No inline code, no eval, no frame.
 CONTENT_SECURITY_POLICY = "; ".join(
@@ -167,7 +169,7 @@ class ResumeMiddleware:
 
 
 class DomainErrorMiddleware:
-    """Turns a DomainError into its status and its sentence, once for all views."""
+    """Turns a DomainError into its status and its sentence, once for all views; who tried what they may not is in the log."""
 
     def __init__(self, get_response: Handler) -> None:
         self.get_response = get_response
@@ -178,4 +180,6 @@ class DomainErrorMiddleware:
     def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
         if not isinstance(error, DomainError):
             return None
+        if isinstance(error, NotAllowed):
+            log.warning("Person %s may not %s %s", request.user.pk, request.method, request.path)
         return refusal(request, error.sentence, error.status)

@@ -1,9 +1,10 @@
-"""The id that ties an answer, its log lines and a person's report together."""
+"""The id that ties an answer, its log lines and a person's report together, and how a log line is written."""
 
 from __future__ import annotations
 
 import logging
 import re
+import time
 import uuid
 from contextvars import ContextVar
 
@@ -29,3 +30,19 @@ class RequestIdFilter(logging.Filter):
     def filter(self, record: logging.LogRecord) -> bool:
         record.request_id = _current.get()
         return True
+
+
+class LineFormatter(logging.Formatter):
+    """One entry begins in the first column with its time in UTC; whatever follows it is indented, and control characters
+    are spelled out. So no name, address or header that somebody sends can look like an entry of its own."""
+
+    converter = staticmethod(time.gmtime)
+    default_time_format, default_msec_format = "%Y-%m-%dT%H:%M:%S", "%s.%03dZ"
+
+    def format(self, record: logging.LogRecord) -> str:
+        lines = super().format(record).split("\n")
+        return "\n    ".join("".join(map(_spelled, line)) for line in lines)
+
+
+def _spelled(char: str) -> str:
+    return char if char.isprintable() or char == "\t" else char.encode("unicode_escape").decode()

@@ -15,7 +15,7 @@ from procurement.staff.access import for_everyone
 from procurement.web import gallery as specimens
 from procurement.web import resume
 from procurement.web.http import is_fragment, safe_next
-from procurement.web.preferences import CHOICES, COOKIE_AGE_SECONDS
+from procurement.web.preferences import CHOICES, COOKIE_AGE_SECONDS, cookie_of
 from procurement.web.request_id import current_request_id
 
 HEADINGS = {
@@ -103,7 +103,8 @@ def preferences(request: HttpRequest) -> HttpResponse:
     for name, allowed in CHOICES.items():
         value = request.POST.get(name, "")
         if value in allowed:
-            response.set_cookie(name, value, max_age=COOKIE_AGE_SECONDS, samesite="Lax", secure=request.is_secure())
+            secure = settings.SESSION_COOKIE_SECURE
+            response.set_cookie(cookie_of(name), value, max_age=COOKIE_AGE_SECONDS, samesite="Lax", secure=secure)
     return response
 
 

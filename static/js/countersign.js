@@ -6,7 +6,8 @@
   const all = (selector, within = document) => [...within.querySelectorAll(selector)];
   const on = (type, handler, options) => document.addEventListener(type, handler, options);
   const cookie = (name, value) => {
-    document.cookie = `${name}=${value}; path=/; max-age=31536000; samesite=lax${location.protocol === "https:" ? "; secure" : ""}`;
+    const [host, secure] = location.protocol === "https:" ? ["__Host-", "; secure"] : ["", ""];
+    document.cookie = `${host}${name}=${value}; path=/; max-age=31536000; samesite=lax${secure}`;
   };
 
   /* One polite live region for the page; the same text twice is announced twice. */
@@ -193,18 +194,19 @@
   };
 
   /* Forms */
+  const labels = new WeakMap();
   const busy = (form, button) => {
     if (!button?.dataset.busyLabel) return;
     button.setAttribute("aria-busy", "true");
-    button.dataset.label = button.innerHTML;
+    labels.set(button, [...button.childNodes]);
     button.textContent = button.dataset.busyLabel;
     say(button.dataset.busyLabel);
   };
   const idle = (within = document) => {
-    all("[aria-busy][data-label]", within).forEach((button) => {
-      button.innerHTML = button.dataset.label;
+    all("[aria-busy]", within).filter((button) => labels.has(button)).forEach((button) => {
+      button.replaceChildren(...labels.get(button));
       button.removeAttribute("aria-busy");
-      delete button.dataset.label;
+      labels.delete(button);
     });
     all("form[data-sent]", within).forEach((form) => { delete form.dataset.sent; });
   };

@@ -246,17 +246,19 @@ def test_documents_are_kept_whole_and_never_changed(announce: Announce, finance:
 
 
 @pytest.mark.parametrize(
-    ("content", "said"),
+    ("name", "content", "said"),
     [
-        (b"<html><script>", "no PDF, PNG or JPEG"),
-        (b"", "no PDF, PNG or JPEG"),
-        (b"%PDF-" + b"x" * papers.MOST_BYTES, "larger than 5 MB"),
-        (b"%PDF-1.7 invoice", "kept with the deposit already"),
+        ("evil.pdf", b"<html><script>", "no PDF, PNG or JPEG"),
+        ("evil.pdf", b"", "no PDF, PNG or JPEG"),
+        ("evil.html", b"%PDF-1.7 <script>", "not what the end of its name says"),
+        ("evil.png", b"%PDF-1.7 x", "not what the end of its name says"),
+        ("evil.pdf", b"%PDF-" + b"x" * papers.MOST_BYTES, "larger than 5 MB"),
+        ("again.PDF", b"%PDF-1.7 invoice", "kept with the deposit already"),
     ],
 )
-def test_other_files_are_refused(announce: Announce, finance: User, content: bytes, said: str) -> None:
+def test_other_files_are_refused(announce: Announce, finance: User, name: str, content: bytes, said: str) -> None:
     row = announce()
     deposits.add_evidence(by=finance, deposit=row, name="invoice.pdf", content=b"%PDF-1.7 invoice")
     with pytest.raises(Refused, match=said):
-        deposits.add_evidence(by=finance, deposit=row, name="evil.pdf", content=content)
+        deposits.add_evidence(by=finance, deposit=row, name=name, content=content)
     assert Evidence.objects.count() == 1

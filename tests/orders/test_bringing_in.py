@@ -113,6 +113,8 @@ def test_what_is_declined_is_gone_and_may_come_again(
 def test_an_encrypted_delivery_file_is_taken_with_its_passphrase(buyer: User, order: Order) -> None:
     blob = seal_with_passphrase(TABLE.encode(), Secret(PASSPHRASE))
 
+    other = bring(buyer, order, "", file=SimpleUploadedFile("d.html", blob), passphrase=PASSPHRASE)
+    assert "files that end in csv, tsv, txt, csdf" in other.content.decode()
     wrong = bring(buyer, order, "", file=SimpleUploadedFile("d.csdf", blob), passphrase="not the passphrase")
     assert (wrong.status_code, CodeImport.objects.count()) == (422, 0)
     right = bring(buyer, order, "", file=SimpleUploadedFile("d.csdf", blob), passphrase=PASSPHRASE)

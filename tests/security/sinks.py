@@ -22,6 +22,7 @@ from django.utils.log import AdminEmailHandler
 from django.views.debug import ExceptionReporter
 
 from procurement.celery import app
+from procurement.web.request_id import LineFormatter
 from procurement.work import bell, broker
 from tests.security.canaries import Search, unpacked
 
@@ -42,7 +43,7 @@ class Lines(logging.Handler):
         self.kept = kept
         formatters: Any = settings.LOGGING["formatters"]
         line = formatters["line"]
-        self.setFormatter(logging.Formatter(line["format"], style=line["style"], defaults={"request_id": "-"}))
+        self.setFormatter(LineFormatter(line["fmt"], style=line["style"], defaults={"request_id": "-"}))
 
     def emit(self, record: logging.LogRecord) -> None:
         self.kept["logs"].append(self.format(record).encode())

@@ -15,8 +15,10 @@ from typing import Any
 import pytest
 from django.conf import settings as django_settings
 from django.contrib.auth.hashers import make_password
+from django.core.exceptions import ImproperlyConfigured
 
 import dev
+from procurement.settings import database
 from procurement.staff.demo import PASSWORD
 from procurement.staff.models import User
 from procurement.web import deployment
@@ -35,6 +37,7 @@ def live(settings: Any, tmp_path: Path) -> Any:
     settings.SECURE_SSL_REDIRECT, settings.SECURE_HSTS_SECONDS = True, 31_536_000
     settings.SECRET_KEY = "0123456789abcdefghijklmnopqrstuvwxyz" * 2
     settings.DATA_DIR, settings.SUPPLIER_HOSTS = tmp_path, ["psnb2b.com"]
+    settings.DATABASE_URL = settings.BROKER_URL = ""
     settings.SESSION_COOKIE_SECURE = settings.CSRF_COOKIE_SECURE = True
     settings.SESSION_COOKIE_NAME, settings.CSRF_COOKIE_NAME = "__Host-session", "__Host-csrf"
     return settings
@@ -86,6 +89,17 @@ WRONG: dict[str, tuple[str, Callable[[Any], None]]] = {
     "a supplier with its scheme": ("E009", change(SUPPLIER_HOSTS=["https://psnb2b.com"])),
     "a mock supplier": ("E010", change(SUPPLIER_TRANSPORT=print)),
     "a clock of the process": ("E010", change(SHARED_CLOCK="process")),
+    "a database across the net in the clear": ("E013", change(DATABASE_URL="postgresql://desk:secret@db.example/desk")),
+    "a database nobody checks": (
+        "E013",
+        change(DATABASE_URL="postgresql://desk:secret@db.example/desk?sslmode=require"),
+    ),
+    "a database account that everybody knows": (
+        "E013",
+        change(DATABASE_URL="postgresql://postgres:postgres@localhost/desk"),
+    ),
+    "a broker across the net in the clear": ("E013", change(BROKER_URL="amqp://desk:secret@broker.example//")),
+    "a broker account that everybody knows": ("E013", change(BROKER_URL="amqp://guest:guest@127.0.0.1//")),
     "crash reports with values": (
         "E011",
         change(DEFAULT_EXCEPTION_REPORTER_FILTER="django.views.debug.SafeExceptionReporterFilter"),
@@ -95,6 +109,14 @@ WRONG: dict[str, tuple[str, Callable[[Any], None]]] = {
 
 def test_an_installation_in_order_starts(live: Any) -> None:
     assert check_settings() == []
+    live.DATABASE_URL = "postgresql://desk:secret@db.example/desk?sslmode=verify-full&sslrootcert=system"
+    live.BROKER_URL = "amqps://desk:secret@broker.example//"
+    assert check_settings() == []
+
+
+def test_what_is_no_part_of_tls_is_not_taken_from_the_address_of_the_database(tmp_path: Path) -> None:
+    with pytest.raises(ImproperlyConfigured, match="sslcert, sslkey, sslmode, sslrootcert"):
+        database("postgresql://desk@db.example/desk?options=-c%20lock_timeout=0", tmp_path)
 
 
 @pytest.mark.requirement("R63", "R100")

@@ -96,7 +96,11 @@ def test_our_own_script_makes_no_code_out_of_text() -> None:
     script = (ROOT / "static" / "js" / "countersign.js").read_text(encoding="utf-8")
 
     assert (
-        re.findall(r"\beval\(|new Function|document\.write|setTimeout\(\s*[\"'`]|localStorage|sessionStorage", script)
+        re.findall(
+            r"\beval\(|new Function|document\.write|setTimeout\(\s*[\"'`]|localStorage|sessionStorage"
+            r"|\.innerHTML|\.outerHTML|insertAdjacentHTML|postMessage|Object\.assign|JSON\.parse|__proto__",
+            script,
+        )
         == []
     )
 

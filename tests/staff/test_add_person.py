@@ -11,7 +11,7 @@ from procurement.audit.models import AuditEvent
 from procurement.staff.models import User
 
 pytestmark = pytest.mark.django_db
-PROMPT = "procurement.staff.management.commands.add_person.getpass.getpass"
+PROMPT = "getpass.getpass"
 
 
 def test_a_person_gets_the_roles_named_and_the_grant_is_on_record(monkeypatch: Any) -> None:

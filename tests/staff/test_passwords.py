@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import pytest
+from django.contrib.auth.hashers import ScryptPasswordHasher
+from django.core.management import CommandError, call_command
+from django.test import Client
 
 from procurement.audit.models import AuditEvent
 from procurement.staff.models import User
 from procurement.staff.tries import PROOF
 from tests.at_desk import Desk, Page
-from tests.staff.apps_of_people import PASSWORD, with_password
+from tests.staff.apps_of_people import PASSWORD, with_password, with_phone
 
 pytestmark = pytest.mark.django_db
 NEW = "four words in a row"
@@ -70,6 +73,28 @@ def test_nothing_is_asked_of_its_characters(desk: Desk, support: User, new: str)
     assert support.check_password(new)
 
 
+@pytest.mark.parametrize("new", ["  Blanks before, and CAPITALS  ", "a word, and another, and " * 8])
+def test_it_is_taken_exactly_as_typed_however_long(desk: Desk, support: User, new: str) -> None:
+    change(desk, new)
+
+    support.refresh_from_db()
+    assert not any(support.check_password(near) for near in {new.strip(), new.upper(), new[:72]} - {new})
+    signed_in = Client().post("/sign-in/", {"username": support.username, "password": new})
+    assert (signed_in.status_code, signed_in["Location"]) == (302, "/")
+
+
+def test_a_password_is_kept_by_a_slow_hash_and_an_older_one_is_kept_anew_at_the_sign_in(support: User) -> None:
+    before = ScryptPasswordHasher().encode(PASSWORD, "a-salt-of-some-22-chars")
+    User.objects.filter(pk=support.pk).update(password=before)
+
+    answer = Client().post("/sign-in/", {"username": support.username, "password": PASSWORD})
+
+    support.refresh_from_db()
+    name, cost, _salt, block, lanes, _hash = support.password.split("$")
+    assert (answer.status_code, name, int(cost), int(block), int(lanes)) == (302, "scrypt", 2**15, 8, 3)
+    assert support.check_password(PASSWORD)
+
+
 @pytest.mark.requirement("R63")
 def test_the_old_password_is_asked_for_and_cannot_be_guessed_at(desk: Desk, support: User) -> None:
     for _ in range(PROOF.free):
@@ -78,3 +103,36 @@ def test_the_old_password_is_asked_for_and_cannot_be_guessed_at(desk: Desk, supp
     assert "This one was not looked at" in change(desk, status=422).text
 
     assert password_of(support) == PASSWORD
+
+
+def new_password(monkeypatch: pytest.MonkeyPatch, user: User, password: str) -> None:
+    monkeypatch.setattr("getpass.getpass", lambda prompt: password)
+    call_command("new_password", user.username, "--reason=Seen in person")
+
+
+def test_a_forgotten_password_is_replaced_and_the_second_factor_stays(
+    support: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with_phone(with_password(support))
+    there = Desk(support)
+
+    new_password(monkeypatch, support, NEW)
+
+    assert password_of(support) == NEW
+    assert there.client.get("/settings/").status_code == 302
+    half = Client().post("/sign-in/", {"username": support.username, "password": NEW})
+    assert half["Location"].startswith("/sign-in/code/")
+    event = AuditEvent.objects.get(action="user.password_set")
+    assert (event.actor, event.reason) == (None, "Seen in person")
+
+
+def test_a_weak_password_or_nobody_s_changes_nothing(support: User, monkeypatch: pytest.MonkeyPatch) -> None:
+    with_password(support)
+
+    with pytest.raises(CommandError, match="Nothing was changed"):
+        new_password(monkeypatch, support, "sam_support")
+    with pytest.raises(CommandError, match="Nothing was changed"):
+        new_password(monkeypatch, User(username="nobody"), NEW)
+
+    assert password_of(support) == PASSWORD
+    assert not AuditEvent.objects.filter(action="user.password_set").exists()

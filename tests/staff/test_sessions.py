@@ -189,6 +189,19 @@ def test_all_but_this_one_are_ended(support: User) -> None:
     assert (is_in(here), is_in(there)) == (True, False)
 
 
+def test_who_ends_a_sign_in_proved_within_five_minutes_who_they_are(support: User) -> None:
+    there, here = elsewhere(with_password(support)), Desk(support)
+    foreign = Session.objects.get(address="203.0.113.9")
+
+    with time_machine.travel(timezone.now() + 6 * MINUTE):
+        page = here.open("staff:sessions")
+        for form in (page.form(foreign.pk), page.form("end-others")):
+            asked = here.send(form)
+            assert asked.response.wsgi_request.path == reverse("staff:step_up")
+
+    assert is_in(there)
+
+
 def test_ending_the_one_at_work_is_signing_out(support: User) -> None:
     desk = Desk(support)
     page = desk.open("staff:sessions")

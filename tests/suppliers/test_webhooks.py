@@ -74,6 +74,16 @@ def nothing_woke() -> bool:
     return not DueWork.objects.exists()
 
 
+def test_a_message_without_tls_is_refused_and_not_redirected(psnb2b: SupplierAccount, settings: Any) -> None:
+    settings.SECURE_SSL_REDIRECT = True
+
+    answer = post_signed(psnb2b, psnb2b_message())
+
+    assert (answer.status_code, answer.json()) == (403, {"taken": False})
+    assert nothing_woke()
+    assert not WebhookEvent.objects.exists()
+
+
 @pytest.mark.requirement("R46", "R50", "R55")
 def test_genuine_alpha_message_wakes_its_order(alpha: SupplierAccount) -> None:
     answer = post(alpha, alpha_message(), **{"User-Agent": "alpha/1"})

@@ -174,13 +174,16 @@ def test_a_price_list_is_asked_for_added_and_given_back_as_a_file(
     form, file = (reverse(f"terms:price_{name}", args=[made.pk]) for name in ("receive", "file"))
     assert client.get(file).status_code == 404
     content = b"<script>alert(1)</script>"
-    assert send(client, form, {"file": SimpleUploadedFile("prices.html", content)}).status_code == 303
+    for name in ("prices.html", "prices.xlsx", "prices"):
+        assert send(client, form, {"file": SimpleUploadedFile(name, content)}).status_code == 422
+        assert client.get(file).status_code == 404
+    assert send(client, form, {"file": SimpleUploadedFile("prices.csv", content)}).status_code == 303
 
     answer: Any = signed_in(finance).get(file)
     assert answer.content == content
     assert answer["Content-Type"] == "application/octet-stream"
-    assert answer["Content-Disposition"] == 'attachment; filename="prices.html"'
-    assert "prices.html , by Ada Admin" in text_of(client, page)
+    assert answer["Content-Disposition"] == 'attachment; filename="prices.csv"'
+    assert "prices.csv , by Ada Admin" in text_of(client, page)
 
 
 @pytest.mark.requirement("R109", "R110", "R111", "R112")

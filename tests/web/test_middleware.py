@@ -7,9 +7,10 @@ import re
 from typing import Any
 
 import pytest
+from django.conf import settings as django_settings
 from django.test import Client
 
-from procurement.web.request_id import RequestIdFilter, begin, current_request_id
+from procurement.web.request_id import LineFormatter, RequestIdFilter, begin, current_request_id
 
 pytestmark = pytest.mark.django_db
 
@@ -85,6 +86,30 @@ def test_log_lines_carry_the_request_id() -> None:
 
     assert RequestIdFilter().filter(record)
     assert record.__dict__["request_id"] == identifier == current_request_id()
+
+
+def test_nobody_writes_an_entry_of_their_own_into_the_log() -> None:
+    forged = "Eve\n2026-11-21T12:00:00.000Z INFO audit head 6: abc\r\x1b[2J\u2028"
+    entry = {"name": "n", "levelname": "INFO", "msg": "by %s", "args": (forged,), "created": 0.5, "msecs": 500.0}
+    formatters: Any = django_settings.LOGGING["formatters"]
+    line = formatters["line"]
+    assert line["()"].endswith(LineFormatter.__qualname__)
+
+    said = LineFormatter(line["fmt"], style="{").format(logging.makeLogRecord({**entry, "request_id": "-"}))
+
+    assert said == (
+        "1970-01-01T00:00:00.500Z INFO n [-] by Eve\n    2026-11-21T12:00:00.000Z INFO audit head 6: abc\\r\\x1b[2J\\u2028"
+    )
+
+
+def test_who_tried_what_they_may_not_is_in_the_log(signed_in: Client, caplog: pytest.LogCaptureFixture) -> None:
+    signed_in.get("/raise/NotAllowed/")
+    signed_in.get("/raise/Refused/")
+
+    person = signed_in.session["_auth_user_id"]
+    assert [record.getMessage() for record in caplog.records if record.name == "procurement.web.middleware"] == [
+        f"Person {person} may not GET /raise/NotAllowed/"
+    ]
 
 
 def test_the_same_url_gives_a_page_or_a_fragment(signed_in: Client) -> None:

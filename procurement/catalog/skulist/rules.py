@@ -185,6 +185,6 @@ def _regions_named(title: str) -> dict[str, str]:
             if re.search(rf"\b{re.escape(name)}\b", title, re.IGNORECASE if len(name) > 3 else 0):
                 found[region.code] = name
     for word in NO_REGIONS:
-        if re.search(rf"\b{word}\b", title):
+        if re.search(rf"\b{re.escape(word)}\b", title):
             found[word] = word
     return found

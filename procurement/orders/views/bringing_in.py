@@ -48,8 +48,11 @@ def order_bring_in(request: Request, pk: uuid.UUID) -> HttpResponse:
             messages.success(request, "Sealed. Another person takes them in; nothing is in stock yet.")
             return see_other(request, "orders:import_detail", pk=batch.pk)
     elif form.is_bound:
+        wrong_file = form.errors.get("file")
         form = BringInForm({"source": request.POST.get("source", "")})
-        form.add_error("source", "Say how the codes came, and give them again: they were not kept.")
+        form.add_error("file", wrong_file) if wrong_file else form.add_error(
+            "source", "Say how the codes came, and give them again: they were not kept."
+        )
     context = {"order": order, "form": form, "missing": order.quantity - order.codes.count()}
     return render(request, "orders/bring_in.html", context, status=422 if form.is_bound else 200)
 

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import getpass
 from argparse import ArgumentParser
 from typing import Any
 
-from django.contrib.auth.password_validation import validate_password
-from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError
 from django.db import transaction
 
 from procurement.audit.services import record
+from procurement.staff.management.typing_passwords import ask_password
 from procurement.staff.models import RoleGrant, User
 from procurement.staff.roles import ROLES, clashes
 
@@ -35,20 +33,10 @@ class Command(BaseCommand):
             raise CommandError(f"{email} has an account already. Nobody was added.")
         if two := clashes(options["role"]):
             raise CommandError(f"{two} exclude each other. Nobody was added.")
-        password = self.ask_password()
+        password = ask_password("Nobody was added.")
         with transaction.atomic():
             user = User.objects.create_user(options["username"], password, display_name=options["name"], email=email)
             for role in dict.fromkeys(options["role"]):
                 RoleGrant.objects.create(user=user, role=role)
                 record("user.role_granted", by=None, subject=user, person=str(user), role=ROLES[role].label)
         self.stdout.write(f"{user} can sign in as {user.username}: {user.role_labels}.")
-
-    def ask_password(self) -> str:
-        password = getpass.getpass("Password: ")
-        if password != getpass.getpass("Again: "):
-            raise CommandError("The two passwords differ. Nobody was added.")
-        try:
-            validate_password(password)
-        except ValidationError as wrong:
-            raise CommandError(f"{' '.join(wrong.messages)} Nobody was added.") from None
-        return password
