@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 import re
 import traceback
 from pathlib import PurePath
+from typing import Any
 
 from procurement.errors import DomainError
 
@@ -43,3 +45,10 @@ def trail(error: BaseException) -> str:
         ]
         current = current.__cause__ or current.__context__
     return "\n".join(lines)
+
+
+class PlacesFormatter(logging.Formatter):
+    """Writes an exception as its kinds and places; its words stay out of the log."""
+
+    def formatException(self, ei: Any) -> str:
+        return trail(ei[1]) if ei[1] else ""
