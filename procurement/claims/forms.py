@@ -10,6 +10,7 @@ from ledger.money import parse_amount
 from procurement.catalog.regions import REGIONS
 from procurement.claims.models import Claim
 from procurement.claims.verdict import OWNERS, TABLE
+from procurement.orders.forms import Words
 from procurement.orders.models import Code, Order
 
 OUTCOMES = (
@@ -46,7 +47,7 @@ class CaseForm(forms.Form):
     """A customer's report."""
 
     code = forms.ChoiceField(label="Which code", required=False)
-    customer_order = forms.CharField(
+    customer_order = Words(
         label="Customer order",
         max_length=100,
         required=False,
@@ -59,7 +60,7 @@ class CaseForm(forms.Form):
         help_text="The country of the customer's PlayStation account in two letters, as the customer says it.",
         widget=forms.TextInput(attrs={**PRIVATE, "class": "w-6", "list": "regions"}),
     )
-    error_text = forms.CharField(
+    error_text = Words(
         label="Error text",
         required=False,
         max_length=2_000,
@@ -90,7 +91,7 @@ class RegionForm(forms.Form):
 
 
 class ErrorTextForm(forms.Form):
-    error_text = forms.CharField(
+    error_text = Words(
         label="Error text, word for word",
         required=False,
         max_length=2_000,
@@ -102,13 +103,13 @@ class ErrorTextForm(forms.Form):
 class NoteForm(forms.Form):
     """An optional note for the record."""
 
-    reason = forms.CharField(label="Note", required=False, max_length=500, widget=lines(2, 500))
+    reason = Words(label="Note", required=False, max_length=500, widget=lines(2, 500))
 
 
 class WhyForm(forms.Form):
     """A reason people will read later."""
 
-    reason = forms.CharField(
+    reason = Words(
         label="Reason",
         max_length=500,
         help_text="10 to 500 characters.",
@@ -154,7 +155,7 @@ class ClaimForm(forms.Form):
         ],
         error_messages={"required": "Choose what is wrong with the code."},
     )
-    description = forms.CharField(
+    description = Words(
         label="Description for the supplier",
         required=False,
         max_length=2_000,
@@ -195,7 +196,7 @@ class OutcomeForm(forms.Form):
         max_length=20,
         widget=forms.TextInput(attrs={"class": "w-10", "inputmode": "decimal"}),
     )
-    note = forms.CharField(
+    note = Words(
         label="Note", required=False, max_length=500, help_text="What the supplier wrote.", widget=lines(2, 500)
     )
 

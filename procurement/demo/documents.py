@@ -17,12 +17,13 @@ from procurement.bookkeeping.postings import as_markdown as postings_page
 from procurement.bookkeeping.states import CORRECTION, DEPOSIT
 from procurement.catalog.states import MAPPING
 from procurement.claims.states import CASE, CLAIM
+from procurement.demo.ownership import DIFFERS, Rule
 from procurement.onboarding.states import PROBE
 from procurement.orders.states import ATTEMPT, CODE, ORDER, UNCLAIMED
 from procurement.people.states import INVITATION, PROPOSAL
 from procurement.reconciliation.states import SIGN_OFF
 from procurement.staff.permissions import Permission
-from procurement.staff.roles import ROLES
+from procurement.staff.roles import ROLES, Role
 from procurement.states import Machine
 from procurement.suppliers.states import ACCOUNT
 from procurement.terms.states import ACCESS, PRICE_LIST, QUESTION, STATEMENT
@@ -76,8 +77,35 @@ def permissions_page() -> str:
         "An address needs one of the permissions named; nobody gets in without signing in first.\n",
     ]
     lines += ["| address | needs |", "| --- | --- |"]
-    lines += [f"| `{name}` | {needs_of(view)} |" for name, view in sorted(named_views())]
+    views = dict(named_views())
+    lines += [f"| `{name}` | {needs_of(view)} |" for name, view in sorted(views.items())]
+    lines += [
+        "",
+        "## One's own and somebody else's\n",
+        "Where it matters whose it is: what each role may do there with its own / with somebody else's. An empty cell: the",
+        "role does not get there. At every other address with an object, what the table above says holds for both.\n",
+        "| address | one's own is it to who | " + " | ".join(names) + " |",
+        "| --- | --- |" + " --- |" * len(names),
+    ]
+    lines += [
+        f"| `{name}` | {rule.who} | "
+        + " | ".join(own_and_foreign(role, rule, views[name]) for role in ROLES.values())
+        + " |"
+        for name, rules in sorted(DIFFERS.items())
+        for rule in rules
+    ]
     return "\n".join([*lines, ""])
+
+
+def own_and_foreign(role: type[Role], rule: Rule, view: Callable[..., Any]) -> str:
+    if not gets_there(role, view):
+        return ""
+    return " / ".join("yes" if rule.allows(role, own=own) else "no" for own in (True, False))
+
+
+def gets_there(role: type[Role], view: Callable[..., Any]) -> bool:
+    permissions = getattr(view, "required_permissions", ())
+    return not permissions or not role.permissions.isdisjoint(permissions)
 
 
 def needs_of(view: Callable[..., Any]) -> str:

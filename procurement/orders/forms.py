@@ -12,10 +12,19 @@ from procurement.orders import policies
 from procurement.orders.custody import WHYS
 from procurement.orders.grounds import Ground
 from procurement.orders.queries import orderable_mappings
+from procurement.suppliers.clients.redaction import mask_code_like
 from procurement.suppliers.models import SupplierAccount
 from procurement.web.forms import TABLES, ending_in
 
 CHEAPEST = "cheapest"
+
+
+class Words(forms.CharField):
+    """What people write in their own words. When its form is shown again, codes that were pasted in are masked (R62)."""
+
+    def bound_data(self, data: Any, initial: Any) -> Any:
+        text = super().bound_data(data, initial)
+        return mask_code_like(text, by_hand=True) if isinstance(text, str) else text
 
 
 class OrderForm(forms.Form):
@@ -119,7 +128,7 @@ class QuantityForm(forms.Form):
 class ReasonForm(forms.Form):
     """A reason people will read later."""
 
-    reason = forms.CharField(label="Reason", max_length=500, widget=forms.Textarea(attrs={"rows": 2}))
+    reason = Words(label="Reason", max_length=500, widget=forms.Textarea(attrs={"rows": 2}))
 
 
 class RevealForm(forms.Form):
@@ -127,7 +136,7 @@ class RevealForm(forms.Form):
 
     ground = forms.ChoiceField(label="For", required=False)
     why = forms.ChoiceField(label="Because", required=False, choices=WHYS)
-    reason = forms.CharField(
+    reason = Words(
         label="Reason",
         max_length=500,
         required=False,
@@ -145,7 +154,7 @@ class RevealForm(forms.Form):
 class CustomerOrderForm(forms.Form):
     """Which customer order a code goes to."""
 
-    customer_order = forms.CharField(
+    customer_order = Words(
         label="Customer order",
         max_length=100,
         error_messages={"required": "Write the storefront's number of the customer's order."},
@@ -156,13 +165,13 @@ class CustomerOrderForm(forms.Form):
 class DeliveryForm(forms.Form):
     """Which customer orders get a code in a delivery file, and what it is for."""
 
-    customer_orders = forms.CharField(
+    customer_orders = Words(
         label="Customer orders",
         error_messages={"required": "Write at least one customer order."},
         widget=forms.Textarea(attrs={"rows": 8, "class": "mono", "autocomplete": "off", "spellcheck": "false"}),
         help_text="The storefront's own numbers, one on each line. Each line gets one code.",
     )
-    reason = forms.CharField(label="Reason", max_length=500, widget=forms.Textarea(attrs={"rows": 2}))
+    reason = Words(label="Reason", max_length=500, widget=forms.Textarea(attrs={"rows": 2}))
 
 
 class PassphraseForm(forms.Form):

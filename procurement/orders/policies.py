@@ -18,10 +18,12 @@ from procurement.staff.models import User
 from procurement.staff.permissions import Permission
 from procurement.suppliers.clients.redaction import mask_code_like
 from procurement.suppliers.models import SupplierAccount
+from procurement.vault import blind_index, normalise_code
 
 MAX_QUANTITY = 1_000
 STALE_WARNING = timedelta(minutes=15)
 STALE_LIMIT = timedelta(hours=24)
+CODE_LENGTH = 12
 CUSTOMER_ORDER = re.compile(r"[A-Za-z0-9#][A-Za-z0-9._/#-]{0,99}")
 CLIENT_ORDER_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
@@ -101,14 +103,21 @@ def check_can_cancel(user: User, order: Order) -> None:
 
 
 def check_customer_order(text: str) -> str:
-    """The storefront's own number of the customer's order; returned trimmed. A code pasted in its place is refused (R62)."""
+    """The storefront's own number of the customer's order; returned trimmed. A code pasted in its place is refused (R62):
+    what looks like one, and in whatever letters one that is held."""
     text = text.strip()
-    if not CUSTOMER_ORDER.fullmatch(text) or mask_code_like(text) != text:
+    if not CUSTOMER_ORDER.fullmatch(text) or mask_code_like(text) != text or is_held_code(text):
         raise Refused(
             "A customer order is the storefront's own number: letters, digits and . _ / # -, at most 100, and no code. "
             "Nothing was handed over."
         )
     return text
+
+
+def is_held_code(text: str) -> bool:
+    """Whether this is one of our codes, in capitals or not; found through its keyed fingerprint, nothing is opened."""
+    bare = normalise_code(text)
+    return len(bare) == CODE_LENGTH and Code.objects.filter(fingerprint=blind_index(bare)).exists()
 
 
 def clean_words(text: str) -> str:

@@ -138,6 +138,8 @@ def aids_of_tests() -> str:
 def reports() -> str:
     if not settings.DEFAULT_EXCEPTION_REPORTER_FILTER.endswith(".NoVariablesFilter"):
         return "Crash reports must go through NoVariablesFilter, which keeps values out of them."
+    if not settings.DEFAULT_EXCEPTION_REPORTER.endswith(".NoWordsReporter"):
+        return "Crash reports must be made by NoWordsReporter, which keeps the words of errors out of them."
     loud = [name for name in QUIET_LOGGERS if logging.getLogger(name).getEffectiveLevel() < logging.WARNING]
     return f"These loggers print keys and codes below WARNING: {', '.join(loud)}" if loud else ""
 

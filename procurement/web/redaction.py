@@ -1,4 +1,4 @@
-"""Crash reports without values: a local variable of a crashed request may hold a code or a key."""
+"""Crash reports without values: a local variable of a crashed request, or the words of its error, may hold a code or a key."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import ItemsView
 from typing import Any
 
 from django.http import HttpRequest
-from django.views.debug import SafeExceptionReporterFilter
+from django.views.debug import ExceptionReporter, SafeExceptionReporterFilter
 
 
 class NoVariablesFilter(SafeExceptionReporterFilter):
@@ -23,3 +23,17 @@ class NoVariablesFilter(SafeExceptionReporterFilter):
 
     def get_safe_cookies(self, request: HttpRequest) -> dict[str, Any]:
         return {}
+
+
+class NoWordsReporter(ExceptionReporter):
+    """Names the kind of an error and of its causes, never their words: a database's error quotes what it was given."""
+
+    def get_traceback_data(self) -> dict[str, Any]:
+        data: dict[str, Any] = super().get_traceback_data()
+        data |= {"exception_value": "Its words are kept back: they may quote a code or a key.", "exception_notes": ""}
+        data["unicode_hint"] = ""
+        if data["template_info"]:
+            data["template_info"] = {**data["template_info"], "message": ""}
+        for frame in data["frames"]:
+            frame["exc_cause"] = type(frame["exc_cause"]).__name__ if frame["exc_cause"] else None
+        return data

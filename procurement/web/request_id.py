@@ -7,6 +7,9 @@ import re
 import time
 import uuid
 from contextvars import ContextVar
+from typing import Any
+
+from procurement.web.failures import trail
 
 _current: ContextVar[str] = ContextVar("request_id", default="-")
 _ACCEPTABLE = re.compile(r"[A-Za-z0-9._-]{8,64}")
@@ -34,10 +37,14 @@ class RequestIdFilter(logging.Filter):
 
 class LineFormatter(logging.Formatter):
     """One entry begins in the first column with its time in UTC; whatever follows it is indented, and control characters
-    are spelled out. So no name, address or header that somebody sends can look like an entry of its own."""
+    are spelled out. So no name, address or header that somebody sends can look like an entry of its own. An exception is
+    written as its kinds and places; its words stay out of the log."""
 
     converter = staticmethod(time.gmtime)
     default_time_format, default_msec_format = "%Y-%m-%dT%H:%M:%S", "%s.%03dZ"
+
+    def formatException(self, ei: Any) -> str:
+        return trail(ei[1]) if ei[1] else ""
 
     def format(self, record: logging.LogRecord) -> str:
         lines = super().format(record).split("\n")

@@ -19,7 +19,7 @@ from django.utils import timezone
 
 from procurement.faultpoints import faultpoint
 from procurement.web import request_id
-from procurement.work.failures import describe, trail
+from procurement.web.failures import describe, trail
 from procurement.work.models import DueWork
 from procurement.work.registry import HANDLERS
 from procurement.work.services import lease_seconds

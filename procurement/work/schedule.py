@@ -9,7 +9,7 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from procurement.faultpoints import faultpoint
-from procurement.work.failures import describe, trail
+from procurement.web.failures import describe, trail
 from procurement.work.models import PeriodicSlot
 from procurement.work.registry import JOBS, PeriodicJob
 from procurement.work.runner import run_due

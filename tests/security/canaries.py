@@ -17,6 +17,14 @@ from urllib.parse import quote, quote_plus
 
 # Of a base64 text only what does not depend on its neighbours is looked for.
 SHORTEST = 10
+NEITHER_LETTER_NOR_DIGIT = bytes(char for char in range(256) if char not in b"abcdefghijklmnopqrstuvwxyz0123456789")
+# Whatever is looked for has SHORTEST characters, so wherever it begins one whole piece of it begins at a multiple of STEP.
+PIECE = 5
+STEP = SHORTEST - PIECE + 1
+# Nobody guesses 256 random bits from their hash, which may be kept to know them again; a code has far fewer.
+MAY_BE_HASHED = {"link"}
+HASHES = (hashlib.md5, hashlib.sha1, hashlib.sha256, hashlib.sha512)
+HASHED = "hashed without a key"
 
 
 @dataclass(frozen=True)
@@ -72,9 +80,10 @@ def forms(value: str) -> dict[bytes, str]:
         add("UTF-16", text.encode("utf-16-le"), text.encode("utf-16-be"))
         add("a list of numbers", ", ".join(map(str, raw)).encode(), ",".join(map(str, raw)).encode())
         add("quoted-printable", b"".join(b"=%02x" % char for char in raw))
-        for digest in (hashlib.md5(raw), hashlib.sha1(raw), hashlib.sha256(raw), hashlib.sha512(raw)):
+        for make in HASHES:
             # Beside its visible last four characters a code is guessed from such a hash in minutes.
-            add("hashed without a key", digest.hexdigest().encode(), *base64_forms(digest.digest()))
+            digest = make(raw).digest()
+            add(HASHED, digest.hex().encode(), *base64_forms(digest))
     return found
 
 
@@ -84,7 +93,7 @@ def percent(raw: bytes) -> bytes:
 
 def squeezed(data: bytes) -> bytes:
     """Letters and digits alone: finds what is spaced, grouped, hyphenated or spread over UTF-16."""
-    return re.sub(rb"[^a-z0-9]", b"", data)
+    return data.translate(None, delete=NEITHER_LETTER_NOR_DIGIT)
 
 
 def unpacked(data: bytes) -> bytes:
@@ -98,42 +107,67 @@ def unpacked(data: bytes) -> bytes:
         return data
 
 
-def before(data: bytes, pattern: bytes) -> str:
-    """What stands right before the first hit, so that whoever reads the failure finds it without reading the secret."""
-    place = data.index(pattern)
+def before(data: bytes, place: int) -> str:
+    """What stands right before a hit, so that whoever reads the failure finds it without reading the secret."""
     return f"after {data[max(0, place - 60) : place].decode('utf-8', 'replace')!r}"
+
+
+class Patterns:
+    """Many patterns looked for in one passage over the data, however many there are; each stands for a canary."""
+
+    def __init__(self) -> None:
+        self.pieces: dict[bytes, list[tuple[int, bytes]]] = {}
+        self.meaning: dict[bytes, list[tuple[Canary, str]]] = {}
+
+    def add(self, pattern: bytes, canary: Canary, way: str) -> None:
+        if len(pattern) < SHORTEST:
+            return
+        if pattern not in self.meaning:
+            for offset in range(STEP):
+                self.pieces.setdefault(pattern[offset : offset + PIECE], []).append((offset, pattern))
+        self.meaning.setdefault(pattern, []).append((canary, way))
+
+    def found_in(self, data: bytes) -> dict[bytes, int]:
+        """The patterns in `data`, each with the place of its first hit."""
+        found: dict[bytes, int] = {}
+        pieces = self.pieces
+        for place in range(0, len(data), STEP):
+            for offset, pattern in pieces.get(data[place : place + PIECE], ()):
+                if place >= offset and pattern not in found and data.startswith(pattern, place - offset):
+                    found[pattern] = place - offset
+        return found
 
 
 class Search:
     """Looks for canaries in anything; the patterns are made once."""
 
     def __init__(self, canaries: list[Canary]) -> None:
-        self.patterns = {canary: forms(canary.value) for canary in canaries}
-        self.digests = {
-            canary: [
-                make(text.encode()).digest()
-                for text in variants(canary.value)
-                for make in (hashlib.md5, hashlib.sha1, hashlib.sha256, hashlib.sha512)
-            ]
-            for canary in canaries
-        }
+        self.canaries = canaries
+        self.written, self.spaced, self.digests = Patterns(), Patterns(), Patterns()
+        for canary in canaries:
+            may_be_hashed = canary.kind in MAY_BE_HASHED
+            for pattern, way in forms(canary.value).items():
+                if way != HASHED or not may_be_hashed:
+                    self.written.add(pattern, canary, way)
+            bare = squeezed(canary.value.lower().encode())
+            self.spaced.add(bare, canary, "spaced")
+            self.spaced.add(bare[::-1], canary, "spaced and reversed")
+            for letters in (bare, bare.upper()):
+                self.spaced.add(letters.hex().encode(), canary, "spaced hex")
+            for text in () if may_be_hashed else variants(canary.value):
+                for make in HASHES:
+                    self.digests.add(make(text.encode()).digest(), canary, HASHED)
 
-    def hits(self, data: bytes, meant: str = "") -> list[str]:
-        """`name: way it is written, after what` for each canary found; of the `meant` kind none is looked for."""
+    def hits(self, data: bytes, meant: str = "") -> dict[Canary, set[str]]:
+        """The ways in which each canary is written there, with what stands before it; none of the `meant` kind is named."""
         data = unpacked(data)
         low = data.lower()
-        tight = squeezed(low)
-        found = []
-        for canary, patterns in self.patterns.items():
-            if canary.kind == meant:
-                continue
-            ways = {f"{name} {before(low, pattern)}" for pattern, name in patterns.items() if pattern in low}
-            bare = squeezed(canary.value.lower().encode())
-            if len(bare) >= SHORTEST and not ways:
-                ways |= {"spaced"} if bare in tight else set()
-                ways |= {"spaced and reversed"} if bare[::-1] in tight else set()
-                ways |= {"spaced hex"} if bare.hex().encode() in tight else set()
-                ways |= {"spaced hex"} if bare.upper().hex().encode() in tight else set()
-            ways |= {"hashed without a key"} if any(digest in data for digest in self.digests[canary]) else set()
-            found += [f"{canary.name}: {way}" for way in sorted(ways)]
-        return found
+        ways: dict[Canary, set[str]] = {}
+        for pattern, place in self.written.found_in(low).items():
+            for canary, way in self.written.meaning[pattern]:
+                ways.setdefault(canary, set()).add(f"{way} {before(low, place)}")
+        for patterns, text in ((self.spaced, squeezed(low)), (self.digests, data)):
+            for pattern in patterns.found_in(text):
+                for canary, way in patterns.meaning[pattern]:
+                    ways.setdefault(canary, {way})
+        return {canary: found for canary, found in ways.items() if canary.kind != meant}

@@ -1,20 +1,18 @@
-"""A day at the desk with values that are looked for afterwards, and a few steps of it with something broken."""
+"""A day at the desk with values that are looked for afterwards."""
 
 from __future__ import annotations
 
 import base64
 import json
 import secrets
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-import pytest
 from django.test import Client
 from django.urls import reverse
 
 from procurement.claims.models import Case
-from procurement.orders.models import Code, Order
+from procurement.orders.models import Code, DeliveryFile, Order
 from procurement.orders.services import drafting
 from procurement.orders.services.placing import place_order
 from procurement.staff.models import User
@@ -183,6 +181,26 @@ def file_claim(stage: Stage, case: Case) -> None:
     stage.send("support", "claims:claim_new", case.pk, **fields)
 
 
+def hand_over(stage: Stage, code: Code) -> None:
+    """To one customer order by its page; somebody pastes the code where the customer order belongs."""
+    stage.as_("buyer").get(reverse("orders:code_hand_over", args=[code.pk]))
+    for written in (opened(code), opened(code).lower(), f"{grouped(code)}, please", "SHOP-1"):
+        stage.send("buyer", "orders:code_hand_over", code.pk, customer_order=written)
+    code.refresh_from_db()
+    assert (code.state, code.customer_order) == ("handed_over", "SHOP-1")
+
+
+def fetch_file(stage: Stage, code: Code) -> Any:
+    """Asked for by one, released by another, fetched with a passphrase: the last answer. The reason repeats the code."""
+    passphrase = stage.plant("password", "a passphrase", f"pass {random_word()} {ODD}")
+    customer = f"SHOP-{code.last4}"
+    stage.send("buyer", "orders:order_deliver", code.order_id, customer_orders=customer, reason=f"Of {grouped(code)}")
+    file = DeliveryFile.objects.order_by("-requested_at")[0]
+    stage.send("manager", "orders:delivery_release", file.pk)
+    stage.send("buyer", "orders:delivery_fetch", file.pk, passphrase=passphrase, again="another")
+    return stage.send("buyer", "orders:delivery_fetch", file.pk, passphrase=passphrase, again=passphrase)
+
+
 def set_up_factor(stage: Stage) -> None:
     """A person sets up an authenticator app, signs out, and signs in by password and code; first wrongly."""
     password = stage.plant("password", "password", f"pw {random_word()} {ODD}")
@@ -226,13 +244,20 @@ def look_around(stage: Stage, case: Case | None) -> None:
         *(("admin", "suppliers:exchange_detail", [pk]) for pk in Exchange.objects.values_list("request_id", flat=True)),
         *(("admin", "suppliers:webhook_detail", [pk]) for pk in WebhookEvent.objects.values_list("pk", flat=True)),
         *(("support", "claims:case_detail", [case.pk]) for case in ([case] if case else [])),
+        *(("manager", "orders:code_trail", [pk]) for pk in Code.objects.values_list("pk", flat=True)),
+        *(("buyer", "orders:order_deliver", [pk]) for pk in orders),
+        *(
+            (role, "orders:delivery_detail", [pk])
+            for pk in DeliveryFile.objects.values_list("pk", flat=True)
+            for role in ("buyer", "manager")
+        ),
         ("support", "overview", []),
         ("admin", "overview", []),
     ]
     for role, name, args in pages:
         stage.as_(role).get(reverse(name, args=args))
     lists = {
-        "manager": ("orders:order_list", "catalog:sku_list", "catalog:product_list", "claims:case_list"),
+        "manager": ("orders:order_list", "catalog:sku_list", "orders:delivery_list", "claims:case_list"),
         "auditor": (
             "audit:event_list",
             "suppliers:webhook_list",
@@ -256,7 +281,7 @@ def wake_a_worker(stage: Stage, code: Code) -> None:
 def a_whole_day(stage: Stage) -> None:
     """Everything once, in the order in which it happens."""
     set_credentials(stage)
-    first, second = order_codes(stage, "psnb2b", 2)
+    first, second, third, fourth = order_codes(stage, "psnb2b", 4)
     order_codes(stage, "alpha", 1)
     receive_webhooks(stage, first)
     look_for(stage, first)
@@ -265,55 +290,9 @@ def a_whole_day(stage: Stage) -> None:
     reveal(stage, first, case)
     reveal(stage, second)
     file_claim(stage, case)
+    hand_over(stage, third)
+    assert fetch_file(stage, fourth)["Content-Disposition"].endswith('.csdf"')
     set_up_factor(stage)
     come_back_late(stage, second)
     wake_a_worker(stage, first)
     look_around(stage, case)
-
-
-# --- something fails ---
-
-# What stands before the `yield` still works, what stands after it does not.
-Act = Callable[[Stage], Iterator[None]]
-
-
-def last_code(stage: Stage) -> Code:
-    return Code.objects.select_related("order__account", "account").order_by("-stored_at", "-position")[0]
-
-
-def a_reveal(stage: Stage) -> Iterator[None]:
-    code = last_code(stage)
-    yield
-    reveal(stage, code)
-
-
-def a_key(stage: Stage) -> Iterator[None]:
-    account = stage.shop.accounts["alpha"]
-    value = stage.plant("key", "a key that fails", f"new-{random_word()}{ODD}")
-    stage.shop.sandbox.account("alpha", api_keys=[KEYS["alpha"], value])
-    yield
-    for kind in ("api_key", "webhook"):
-        stage.send("admin", "suppliers:account_key", account.pk, kind=kind, **{f"{kind}-value": value})
-
-
-class Forced(Exception):
-    """Not one of our own errors: nothing turns it into a sentence."""
-
-
-def fail_at(place: str, act: Act, stage: Stage) -> int:
-    """Do `act` while `place` fails; how often it failed."""
-    failed = 0
-
-    def fail(*args: Any, **kwargs: Any) -> Any:
-        nonlocal failed
-        failed += 1
-        raise Forced("on purpose")
-
-    steps = act(stage)
-    next(steps)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(place, fail)
-        next(steps, None)
-    for _ in steps:
-        pass
-    return failed

@@ -7,9 +7,11 @@ import pickle
 from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
+from html.parser import HTMLParser
 from importlib import import_module
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import pytest
 from celery.backends.base import DisabledBackend
@@ -18,13 +20,12 @@ from django.core import mail
 from django.core.cache import caches
 from django.core.handlers.base import BaseHandler
 from django.db import connection, connections
-from django.utils.log import AdminEmailHandler
-from django.views.debug import ExceptionReporter
+from django.utils.log import AdminEmailHandler, RequireDebugFalse
 
 from procurement.celery import app
-from procurement.web.request_id import LineFormatter
+from procurement.web.request_id import RequestIdFilter
 from procurement.work import bell, broker
-from tests.security.canaries import Search, unpacked
+from tests.security.canaries import Canary, Search, unpacked
 
 # Which address shows which kind of secret on purpose, in the answer to the one who asked; nothing else may hold it.
 SHOWS = {
@@ -32,29 +33,55 @@ SHOWS = {
     "orders:code_copy": "code",
     "staff:factor": "factor",
     "staff:recovery_codes": "factor",
+    "people:person_invite": "link",
+    "people:person_link": "link",
 }
 
 
+# Headers of an answer that are addresses: a browser goes there and remembers them.
+ADDRESSES = (
+    "Location",
+    "Content-Location",
+    "Refresh",
+    "Link",
+    "HX-Location",
+    "HX-Redirect",
+    "HX-Push-Url",
+    "HX-Replace-Url",
+)
+
+
 class Lines(logging.Handler):
-    """Every record as the log's own formatter writes it, and as a service for crashes would get it."""
+    """Every record as the log's own formatter writes it, and what it was made of."""
 
     def __init__(self, kept: dict[str, list[bytes]]) -> None:
         super().__init__(logging.DEBUG)
         self.kept = kept
-        formatters: Any = settings.LOGGING["formatters"]
-        line = formatters["line"]
-        self.setFormatter(LineFormatter(line["fmt"], style=line["style"], defaults={"request_id": "-"}))
+        self.addFilter(RequestIdFilter())
+        self.setFormatter(
+            next(own.formatter for own in logging.getLogger().handlers if type(own) is logging.StreamHandler)
+        )
 
     def emit(self, record: logging.LogRecord) -> None:
-        self.kept["logs"].append(self.format(record).encode())
-        self.kept["logs"].append(repr(record.args).encode())
-        # Not below an error: making a report logs at the lowest level, with exceptions, and would never end.
-        if record.levelno >= logging.ERROR and record.exc_info and record.exc_info[0]:
-            reporter = ExceptionReporter(getattr(record, "request", None), *record.exc_info, is_email=True)
-            self.kept["crash reports"] += [
-                reporter.get_traceback_text().encode(),
-                reporter.get_traceback_html().encode(),
-            ]
+        # Whoever wrote the record before leaves its traceback there for the next one.
+        record.exc_text = None
+        self.kept["logs"] += [self.format(record).encode(), repr(record.args).encode()]
+
+
+class Page(HTMLParser):
+    """The attributes of a page as a browser has them, and its text without its tags."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.attributes: list[str] = []
+        self.text: list[str] = []
+        self.feed(html)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.attributes += [f"{name}={value}" for name, value in attrs]
+
+    def handle_data(self, data: str) -> None:
+        self.text.append(data)
 
 
 class Sinks:
@@ -78,19 +105,43 @@ class Sinks:
             answer.streaming_content = [body]
         headers = "\n".join([*(f"{name}: {value}" for name, value in answer.headers.items()), str(answer.cookies)])
         match = request.resolver_match
-        self.answers.append((match.view_name if match else "", headers.encode() + b"\n\n" + unpacked(body)))
-        line = f'"{request.method} {request.get_full_path()}" {answer.status_code} {request.headers.get("Referer", "")}'
-        self.kept["access log"].append(line.encode())
+        view = match.view_name if match else ""
+        parts = [headers.encode(), unpacked(body)]
+        if "html" in answer.headers.get("Content-Type", ""):
+            page = Page(body.decode())
+            parts.append("".join(page.text).encode())
+            self.watch_attributes(view, page.attributes)
+        self.answers.append((view, b"\n\n".join(parts)))
+        gone_to = [request.get_full_path(), request.headers.get("Referer", "")]
+        self.watch_addresses([*gone_to, *(answer.headers.get(name, "") for name in ADDRESSES)])
 
-    def hits(self, search: Search) -> dict[str, list[str]]:
-        """What was found, by sink; empty when nothing leaked."""
-        found: dict[str, list[str]] = {}
-        for name, parts in {**self.kept, **stored(self.folder)}.items():
-            found[name] = search.hits(once(parts))
+    def watch_attributes(self, view: str, attributes: list[str]) -> None:
+        """A code that is shown on purpose is so as text: attributes are read by scripts, extensions and tools for tests."""
+        if SHOWS.get(view) in {None, "code"}:
+            self.kept["attributes"] += [text.encode() for text in attributes]
+            self.watch_addresses(attributes)
+
+    def watch_addresses(self, addresses: list[str]) -> None:
+        """Server logs, histories and the Referer of the next page hold them; as they came and decoded, twice at most."""
+        for address in addresses:
+            once, twice = unquote(address), unquote(unquote(address))
+            self.kept["addresses"] += [text.encode() for text in dict.fromkeys((address, once, twice))]
+
+    def found(self, search: Search) -> dict[str, dict[Canary, set[str]]]:
+        """What stands in each sink, and how it is written there."""
+        found = {name: search.hits(once(parts)) for name, parts in {**self.kept, **stored(self.folder)}.items()}
         for meant in {"", *SHOWS.values()}:
             answers = [answer for view, answer in self.answers if SHOWS.get(view, "") == meant]
-            found.setdefault("answers", []).extend(search.hits(once(answers), meant))
-        return {name: sorted(set(hits)) for name, hits in found.items() if hits}
+            found.setdefault("answers", {}).update(search.hits(once(answers), meant))
+        return found
+
+    def hits(self, search: Search) -> dict[str, list[str]]:
+        """What was found in words, by sink; empty when nothing leaked."""
+        return {
+            name: sorted(f"{canary.name}: {way}" for canary, ways in found.items() for way in ways)
+            for name, found in self.found(search).items()
+            if found
+        }
 
     def seen(self) -> dict[str, int]:
         """How many bytes of each sink would be searched: none of them may be empty by mistake."""
@@ -158,6 +209,8 @@ def gathering(folder: Path) -> Iterator[Sinks]:
     sinks = Sinks(folder)
     handler, mailer = Lines(sinks.kept), AdminEmailHandler(include_html=True)
     mailer.setLevel(logging.ERROR)
+    # As Django does: with debug pages on the page itself says it.
+    mailer.addFilter(RequireDebugFalse())
     answer_to = BaseHandler.get_response
     before = dict(app.conf.broker_transport_options), app.conf.broker_url
     loggers = {logging.getLogger(name): logging.getLogger(name).level for name in ("", "django")}

@@ -47,6 +47,6 @@ def test_a_code_is_found_however_it_is_grouped(text: str) -> None:
 def test_what_looks_alike_is_not_taken_for_it() -> None:
     search = Search([Canary("code", "it", CODE)])
 
-    assert search.hits(b"TST0-A7QX-9ZK3 \xe2\x80\xa2\xe2\x80\xa2\xe2\x80\xa2\xe2\x80\xa2-9ZK2 " + b"TST0" * 100) == []
-    assert search.hits(CODE.encode(), meant="code") == []
+    assert search.hits(b"TST0-A7QX-9ZK3 \xe2\x80\xa2\xe2\x80\xa2\xe2\x80\xa2\xe2\x80\xa2-9ZK2 " + b"TST0" * 100) == {}
+    assert search.hits(CODE.encode(), meant="code") == {}
     assert len(forms(CODE)) > 60

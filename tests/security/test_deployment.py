@@ -104,6 +104,10 @@ WRONG: dict[str, tuple[str, Callable[[Any], None]]] = {
         "E011",
         change(DEFAULT_EXCEPTION_REPORTER_FILTER="django.views.debug.SafeExceptionReporterFilter"),
     ),
+    "crash reports with the words of errors": (
+        "E011",
+        change(DEFAULT_EXCEPTION_REPORTER="django.views.debug.ExceptionReporter"),
+    ),
 }
 
 

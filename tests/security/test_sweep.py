@@ -8,10 +8,13 @@ from typing import Any
 
 import pytest
 from django.conf import settings as django_settings
+from django.core import mail
+from django.template import engines
 
 from tests.orders.conftest import Shop, sandbox_server, shop
 from tests.security.canaries import Canary, Search
-from tests.security.scenario import Stage, a_whole_day, set_the_stage
+from tests.security.failures import fail_everywhere
+from tests.security.scenario import Stage, a_whole_day, order_codes, set_credentials, set_the_stage
 from tests.security.sinks import gathering
 
 __all__ = ["sandbox_server", "shop"]
@@ -51,3 +54,28 @@ def test_nothing_of_a_whole_day_stands_anywhere_it_should_not(
     assert (kinds.count("code") >= 3, kinds.count("key") >= 4, kinds.count("factor") >= 1) == (True, True, True)
     empty = {name for name, size in seen.items() if size == 0}
     assert empty <= {"cache", "mails", "standard output"}, f"nothing was gathered of {empty}"
+
+
+@pytest.mark.requirement("R62", "R100")
+def test_nothing_stands_anywhere_when_each_layer_fails(
+    stage: Stage, settings: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Views, templates, services, vault, suppliers' client, database, work, webhooks, record, mail and exports; as in
+    live use, and with debug pages."""
+    settings.MAIL_IS_SET_UP = True
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+    templates: Any = engines["django"]
+    never = []
+    with gathering(tmp_path) as sinks:
+        set_credentials(stage)
+        order_codes(stage)
+        for settings.DEBUG in (False, True):
+            monkeypatch.setattr(templates.engine, "debug", settings.DEBUG)
+            never += fail_everywhere(stage)
+        said = capfd.readouterr()
+        sinks.kept["standard output"].append((said.out + said.err).encode())
+        found = sinks.hits(everything(stage))
+
+    assert (never, found) == ([], {})
+    assert len(mail.outbox) > 50
+    assert sum(b"Traceback" in answer for _, answer in sinks.answers) > 20

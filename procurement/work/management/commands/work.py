@@ -10,7 +10,7 @@ from typing import Any
 from django.core.management.base import BaseCommand
 from django.db import InterfaceError, OperationalError, close_old_connections
 
-from procurement.work.failures import describe
+from procurement.web.failures import describe
 from procurement.work.schedule import tick
 from procurement.work.stopping import stop_on_signals, stopping
 
