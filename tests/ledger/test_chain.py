@@ -12,7 +12,7 @@ import pytest
 from django.db import connection
 
 from ledger import chain, guards
-from ledger.booking import header_of
+from ledger.booking import Header
 from ledger.checkpoints import checkpoint
 from ledger.closing import close_books, closed_through
 from ledger.errors import BadEntry, BooksClosed
@@ -174,6 +174,10 @@ def test_a_cut_tail_is_found_against_the_checkpoint(history: None) -> None:
 def test_a_stored_balance_that_drifted_is_found(history: None) -> None:
     tamper("UPDATE ledger_balance SET settled = settled + 1 WHERE seq = (SELECT max(seq) FROM ledger_balance)")
     assert found() == ["alpha:funds line 8: the stored balance is not what this last line left behind"]
+
+
+def header_of(entry: Entry) -> bytes:
+    return chain.header_bytes(*(getattr(entry, name) for name in Header._fields))
 
 
 def rebuild() -> None:
