@@ -12,11 +12,11 @@ import pytest
 from django.db import connection
 
 from ledger import chain, guards
-from ledger.booking import Header
 from ledger.checkpoints import checkpoint
 from ledger.closing import close_books, closed_through
 from ledger.errors import BadEntry, BooksClosed
 from ledger.models import Balance, Checkpoint, CheckpointHead, Closing, Entry, Line
+from ledger.rows import Header
 from ledger.services import Posted, credit, debit, hold, note, open_account, post, reverse, settle
 from ledger.verifying import verify
 from tests.ledger.conftest import usd

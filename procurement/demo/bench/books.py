@@ -11,10 +11,10 @@ from typing import Any, TypeVar
 
 from django.db import connection, transaction
 
-from ledger.booking import Header, insert_headers, insert_lines, lines_of, move_balances, pots_by_code, pots_sql
 from ledger.drafts import Leg
 from ledger.models import Layer, new_id
 from ledger.money import Money
+from ledger.rows import Header, insert_headers, insert_lines, lines_of, move_balances, pots_by_code, pots_sql
 from ledger.sending import run
 from ledger.services import open_account
 from procurement.bookkeeping.models import Label
