@@ -45,6 +45,7 @@ usage: python3 dev.py COMMAND [options]
   check    lint, types, module boundaries, migrations, deployment settings; writes nothing
   fix      repair what ruff can, format the code, write the generated pages
   bench    measure the busy pages; or: webhooks, engine (of placing), idle (a minute of nothing), rotation (100,000 codes), ledger
+           (also --lines N, --beside hordak)
   simulate buy through seeded faults and check what must hold: --supplier alpha|psnb2b --runs N --seed N
   faults   kill a worker at every named point and check what must hold: --list, --points PATTERN, --seeds N, --jobs N
   lock     resolve the dependencies anew into requirements/

@@ -7,6 +7,8 @@ rest by the rules in `rules.py`.
 
 from __future__ import annotations
 
+import secrets
+import time
 import uuid
 
 from django.db import models
@@ -14,6 +16,12 @@ from django.db.models import F, Q
 from django.utils import timezone
 
 from ledger.chain import GENESIS
+
+
+def new_id() -> uuid.UUID:
+    """A UUID of version 7 (RFC 9562): it begins with the time, so new rows go to the end of an index of any size."""
+    value = time.time_ns() // 1_000_000 << 80 | 0x7 << 76 | secrets.randbits(12) << 64 | 0b10 << 62
+    return uuid.UUID(int=value | secrets.randbits(62))
 
 
 class Layer(models.TextChoices):
@@ -75,7 +83,7 @@ class Balance(models.Model):
 class Entry(models.Model):
     """The header of a balanced set of lines, written after them. `key` names its cause, so that a retry finds it."""
 
-    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     key = models.CharField(max_length=200, unique=True)
     fingerprint = models.CharField(max_length=64)
     kind = models.CharField(max_length=60)
@@ -86,9 +94,12 @@ class Entry(models.Model):
     memo = models.TextField(blank=True)
     actor = models.CharField(max_length=150, blank=True)
     legs = models.PositiveSmallIntegerField()
-    # Unique: a hold ends once, an entry is reversed once.
-    resolves = models.OneToOneField("self", null=True, on_delete=models.PROTECT, related_name="resolved_by")
-    reverses = models.OneToOneField("self", null=True, on_delete=models.PROTECT, related_name="reversed_by")
+    resolves = models.ForeignKey(
+        "self", null=True, on_delete=models.PROTECT, related_name="resolved_by", db_index=False
+    )
+    reverses = models.ForeignKey(
+        "self", null=True, on_delete=models.PROTECT, related_name="reversed_by", db_index=False
+    )
 
     class Meta:
         indexes = [
@@ -98,6 +109,13 @@ class Entry(models.Model):
         constraints = [
             # The target of PostgreSQL's (entry, legs) key: no line can be added to an entry later.
             models.UniqueConstraint(fields=["id", "legs"], name="ledger_entry_legs"),
+            # Few entries end or reverse another one; the others cost these nothing.
+            models.UniqueConstraint(
+                fields=["resolves"], condition=Q(resolves__isnull=False), name="ledger_a_hold_ends_once"
+            ),
+            models.UniqueConstraint(
+                fields=["reverses"], condition=Q(reverses__isnull=False), name="ledger_an_entry_is_reversed_once"
+            ),
             models.CheckConstraint(condition=Q(legs__gte=1), name="ledger_entry_has_lines"),
             models.CheckConstraint(condition=~Q(key=""), name="ledger_entry_has_key"),
             models.CheckConstraint(

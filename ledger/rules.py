@@ -21,8 +21,8 @@ class Rule(NamedTuple):
     vendors: tuple[str, ...] = ("sqlite", "postgresql")
 
 
-BEFORE_THIS = "(SELECT {after} FROM ledger_line WHERE account_id = NEW.account_id AND seq = NEW.seq - 1)"
-FROM_ZERO = "CASE NEW.seq WHEN 1 THEN 0 END"
+SETTLED = "(NEW.settled_after - CASE NEW.layer WHEN 'settled' THEN NEW.amount ELSE 0 END)"
+HELD = "(NEW.held_after - CASE NEW.layer WHEN 'held' THEN NEW.amount ELSE 0 END)"
 ORIGINAL = "SELECT 1 FROM ledger_line o WHERE o.entry_id = NEW.{link}"
 INVERSE = (
     "SELECT 1 FROM ledger_line n WHERE n.entry_id = NEW.id AND n.leg = o.leg"
@@ -39,6 +39,7 @@ RULES = (
         "account_currency", "ledger_line", "INSERT",
         "NOT EXISTS (SELECT 1 FROM ledger_account WHERE id = NEW.account_id AND currency = NEW.currency)",
         "the line has another currency than its account",
+        ("sqlite",),
     ),
     Rule(
         "whole_units", "ledger_line", "INSERT",
@@ -49,10 +50,9 @@ RULES = (
     ),
     Rule(
         "running_balance", "ledger_line", "INSERT",
-        "NEW.settled_after - CASE NEW.layer WHEN 'settled' THEN NEW.amount ELSE 0 END {isnt} COALESCE("
-        + BEFORE_THIS.format(after="settled_after") + ", " + FROM_ZERO + ")"
-        " OR NEW.held_after - CASE NEW.layer WHEN 'held' THEN NEW.amount ELSE 0 END {isnt} COALESCE("
-        + BEFORE_THIS.format(after="held_after") + ", " + FROM_ZERO + ")",
+        f"NOT CASE NEW.seq WHEN 1 THEN {SETTLED} = 0 AND {HELD} = 0 ELSE EXISTS (SELECT 1 FROM ledger_line"
+        f" WHERE account_id = NEW.account_id AND seq = NEW.seq - 1 AND settled_after = {SETTLED} AND held_after = {HELD}"
+        " AND recorded_at <= NEW.recorded_at) END",
         "the line does not continue its account",
     ),
     Rule(
@@ -79,8 +79,8 @@ RULES = (
     ),
     Rule(
         "pure_hold", "ledger_entry", "INSERT",
-        "NEW.resolves_id IS NULL AND (SELECT count(DISTINCT CASE layer WHEN 'held' THEN 1 ELSE 0 END)"
-        " FROM ledger_line WHERE entry_id = NEW.id) > 1",
+        "NEW.resolves_id IS NULL AND EXISTS (SELECT 1 FROM ledger_line WHERE entry_id = NEW.id AND layer = 'held')"
+        " AND EXISTS (SELECT 1 FROM ledger_line WHERE entry_id = NEW.id AND layer <> 'held')",
         "a hold moves held money only",
     ),
     Rule(

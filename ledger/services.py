@@ -9,12 +9,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from datetime import date
 
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, connection, transaction
 
-from ledger.booking import NO_REFERENCE, Draft, Leg, Posted, Reference, accounts_by_code, book
-from ledger.errors import AccountConflict, BadEntry, UnknownHold
+from ledger.booking import book
+from ledger.drafts import NO_REFERENCE, Draft, Earlier, Leg, Posted, Reference
+from ledger.errors import AccountConflict, BadEntry, NotReversible, UnknownAccount, UnknownHold
 from ledger.models import Account, Balance, Entry, Layer
 from ledger.money import Money, exponent
+from ledger.sending import id_read
 
 
 def debit(account: str, money: Money) -> Leg:
@@ -108,8 +110,8 @@ def settle(
     Raises HoldEnded, UnknownHold.
     """
     held = _hold(hold_key)
-    legs = (*_inverse(held), *_in_layer(lines, Layer.SETTLED))
-    return book(Draft(key, kind, legs, reference or _reference(held), effective_on, actor, memo, resolves=held))
+    legs = (*held.inverse, *_in_layer(lines, Layer.SETTLED))
+    return book(Draft(key, kind, legs, reference or held.reference, effective_on, actor, memo, resolves=held))
 
 
 def release(
@@ -123,7 +125,7 @@ def release(
 ) -> Posted:
     """End a hold without a charge; `memo` says why. Raises HoldEnded, UnknownHold."""
     held = _hold(hold_key)
-    return book(Draft(key, kind, _inverse(held), _reference(held), effective_on, actor, memo, resolves=held))
+    return book(Draft(key, kind, held.inverse, held.reference, effective_on, actor, memo, resolves=held))
 
 
 def reverse(
@@ -139,7 +141,10 @@ def reverse(
 
     A hold ends by `settle` or `release`; a wrong settlement is corrected by a `post` of the difference.
     """
-    return book(Draft(key, kind, _inverse(entry), _reference(entry), effective_on, actor, memo, reverses=entry))
+    original = _earlier(entry.key)
+    if original is None:
+        raise NotReversible(f"There is no entry {entry.key}. Nothing was booked. Look at the ledger again.")
+    return book(Draft(key, kind, original.inverse, original.reference, effective_on, actor, memo, reverses=original))
 
 
 def note(
@@ -153,8 +158,10 @@ def note(
     actor: str = "",
 ) -> Posted:
     """Record on an account something that moved no money, such as a failed attempt: one memo line of amount 0."""
-    found = accounts_by_code([account])[account]
-    leg = Leg(account, Money(0, found.currency), Layer.MEMO)
+    currency = Account.objects.filter(code=account).values_list("currency", flat=True).first()
+    if currency is None:
+        raise UnknownAccount(f"There is no account {account}. Nothing was booked. Open it first.")
+    leg = Leg(account, Money(0, currency), Layer.MEMO)
     return book(Draft(key, kind, (leg,), reference, effective_on, actor, memo))
 
 
@@ -162,24 +169,33 @@ def _account(code: str) -> Account | None:
     return Account.objects.select_related("balance").filter(code=code).first()
 
 
-def _hold(key: str) -> Entry:
-    found = Entry.objects.filter(key=key, resolves=None, lines__layer=Layer.HELD).first()
-    if found is None:
+_EARLIER = (
+    "SELECT e.id, e.reference_kind, e.reference_id, e.resolves_id IS NOT NULL, e.reverses_id IS NOT NULL,"
+    " a.code, l.amount, l.currency, l.layer FROM ledger_entry e JOIN ledger_line l ON l.entry_id = e.id"
+    " JOIN ledger_account a ON a.id = l.account_id WHERE e.key = %s ORDER BY l.leg"
+)
+
+
+def _earlier(key: str) -> Earlier | None:
+    with connection.cursor() as cursor:
+        cursor.execute(_EARLIER, [key])
+        rows = cursor.fetchall()
+    if not rows:
+        return None
+    entry_id, kind, reference_id, resolves, reverses = rows[0][:5]
+    legs = tuple(Leg(code, Money(amount, currency), Layer(layer)) for *_, code, amount, currency, layer in rows)
+    return Earlier(id_read(entry_id), key, (kind, reference_id), legs, bool(resolves), bool(reverses))
+
+
+def _hold(key: str) -> Earlier:
+    found = _earlier(key)
+    if found is None or found.resolves or found.legs[0].layer != Layer.HELD:
         raise UnknownHold(f"There is no hold {key}. Nothing was booked. Hold the money first.")
     return found
 
 
-def _inverse(entry: Entry) -> tuple[Leg, ...]:
-    lines = entry.lines.select_related("account").order_by("leg")
-    return tuple(Leg(line.account.code, Money(-line.amount, line.currency), Layer(line.layer)) for line in lines)
-
-
 def _in_layer(legs: Iterable[Leg], layer: Layer) -> tuple[Leg, ...]:
     return tuple(Leg(leg.account, leg.money, layer) for leg in legs)
-
-
-def _reference(entry: Entry) -> Reference:
-    return entry.reference_kind, entry.reference_id
 
 
 def _positive(money: Money) -> Money:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from ledger import queries as books
-from ledger.models import Entry
 from ledger.money import Money
+from ledger.queries import Booked
 from procurement.bookkeeping.rules import HOLD
 
 
@@ -57,15 +57,19 @@ def settled(amounts: dict[str, tuple[int, int]]) -> int:
     return sum(amounts.get(name, (0, 0))[0] for name in ("funds", "suspense"))
 
 
-def holds(order_id: str) -> tuple[Entry | None, int]:
-    """The order's hold that nothing has ended, and how many holds it ever had."""
-    found = list(books.entries_for("order", order_id).filter(kind=HOLD).select_related("resolved_by"))
-    still_open = [entry for entry in found if not hasattr(entry, "resolved_by")]
+def history(order_id: str) -> list[Booked]:
+    """Everything booked for one order, oldest first."""
+    return books.booked_for("order", order_id)
+
+
+def holds(booked: Sequence[Booked]) -> tuple[Booked | None, int]:
+    """The hold among an order's entries that nothing has ended, and how many holds there ever were."""
+    found = [entry for entry in booked if entry.kind == HOLD]
+    still_open = [entry for entry in found if not entry.ended]
     return (still_open[-1] if still_open else None), len(found)
 
 
-def moved(entry: Entry, name: str) -> int:
+def moved(entry: Booked, name: str) -> int:
     """What an entry moved on one of the accounts, in minor units; held money counts only in a hold itself."""
     layer = "held" if entry.kind == HOLD else "settled"
-    lines = entry.lines.select_related("account")
-    return sum(line.amount for line in lines if line.layer == layer and line.account.code.endswith(f":{name}"))
+    return sum(amount for code, of, amount in entry.moves if of == layer and code.endswith(f":{name}"))

@@ -6,26 +6,28 @@ nothing and is a procurement.errors.Refused.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 
-from django.db import transaction
+from django.db import connection, transaction
 
 from ledger import queries as books
 from ledger import services
-from ledger.booking import Leg
+from ledger.drafts import Leg
 from ledger.errors import BelowFloor, LedgerError
 from ledger.money import Money
+from ledger.queries import Booked
 from procurement.bookkeeping.holdings import (
     amount_text,
     balances,
     free_balance,
+    history,
     holds,
     moved,
     not_enough,
     settled_balance,
 )
-from procurement.bookkeeping.models import Correction, Deposit, Label
+from procurement.bookkeeping.models import Correction, Deposit
 from procurement.bookkeeping.rules import (
     ACCOUNTS,
     ATTEMPT,
@@ -75,7 +77,7 @@ def hold_order(*, account_code: str, currency: str, order_id: str, label: str, a
 
     Once while it lasts: an order whose hold ended may be held again.
     """
-    open_hold, earlier = holds(order_id)
+    open_hold, earlier = holds(history(order_id))
     if open_hold is not None:
         if moved(open_hold, "purchases") != amount_minor:
             raise Refused(f"Another amount is already held for {label}. Nothing was changed. Cancel the order first.")
@@ -99,7 +101,7 @@ def hold_order(*, account_code: str, currency: str, order_id: str, label: str, a
 
 def release_order(*, order_id: str, reason: str, actor: str = "System") -> None:
     """End an order's hold because nothing was bought: a failed attempt on the ledger, the balance unchanged (R83)."""
-    held, number = holds(order_id)
+    held, number = holds(history(order_id))
     if held is not None:
         with _refusals():
             services.release(
@@ -112,34 +114,40 @@ def purchase(*, account_code: str, currency: str, order_id: str, label: str, amo
 
     A charge is a fact, so the floor never stops it: what the funds do not cover goes to suspense.
     """
-    booked = books.entry_by_key(f"order:{order_id}:purchase")
-    if booked is not None:
-        if moved(booked, "purchases") != amount_minor:
+    booked = history(order_id)
+    done = next((entry for entry in booked if entry.key == f"order:{order_id}:purchase"), None)
+    if done is not None:
+        if moved(done, "purchases") != amount_minor:
             raise Refused(f"Another cost is already booked for {label}. Nothing was changed. Look at its movements.")
         return
-    owed = unreceived(order_id)
-    if amount_minor == 0 and not owed and holds(order_id)[0] is None:
+    owed, (held, _) = _owed(booked), holds(booked)
+    if amount_minor == 0 and not owed and held is None:
         return
     with _booking(account_code, currency, ("order", order_id, label)):
         if owed:
             _goods_found(account_code, currency, order_id, amount_minor, owed)
         else:
-            _charge(account_code, currency, order_id, amount_minor)
+            _charge(account_code, currency, order_id, amount_minor, held)
 
 
 def unreceived(order_id: str) -> int:
     """What is booked as paid for an order whose goods are not known, in minor units; 0 if nothing is."""
-    return sum(moved(entry, "unreceived") for entry in books.entries_for("order", order_id))
+    return _owed(history(order_id))
+
+
+def _owed(booked: Iterable[Booked]) -> int:
+    return sum(moved(entry, "unreceived") for entry in booked)
 
 
 def paid_without_goods(
     *, account_code: str, currency: str, order_id: str, label: str, amount_minor: int, actor: str
 ) -> None:
     """Book what the supplier took for an order nobody can name there, once, in place of its hold (R26)."""
-    if books.entry_by_key(f"order:{order_id}:{UNRECEIVED}") is None:
+    booked = history(order_id)
+    if all(entry.key != f"order:{order_id}:{UNRECEIVED}" for entry in booked):
         with _booking(account_code, currency, ("order", order_id, label)):
             _open_accounts(account_code, currency, {"unreceived": WHEN_NEEDED["unreceived"]})
-            _charge(account_code, currency, order_id, amount_minor, UNRECEIVED, actor)
+            _charge(account_code, currency, order_id, amount_minor, holds(booked)[0], UNRECEIVED, actor)
 
 
 def paid_back_without_goods(*, account_code: str, currency: str, order_id: str, label: str, actor: str) -> int:
@@ -159,8 +167,8 @@ def paid_back_without_goods(*, account_code: str, currency: str, order_id: str, 
 
 def refund(*, account_code: str, currency: str, order_id: str, label: str, amount_minor: int) -> None:
     """Book what the supplier paid back for an order; `amount_minor` is the total paid back so far (R72)."""
-    earlier = books.entries_for("order", order_id).filter(kind=REFUND)
-    rest = amount_minor + sum(moved(entry, "purchases") for entry in earlier)
+    earlier = sum(moved(entry, "purchases") for entry in history(order_id) if entry.kind == REFUND)
+    rest = amount_minor + earlier
     if rest > 0:
         with _booking(account_code, currency, ("order", order_id, label)):
             services.post(
@@ -176,7 +184,7 @@ def claim_credit(
 ) -> None:
     """Book what the supplier credits for one claim, against its order, once for each claim (R72)."""
     key = f"claim:{claim_id}:credit"
-    booked = books.entry_by_key(key)
+    booked = next((entry for entry in history(order_id) if entry.key == key), None)
     if booked is not None:
         if -moved(booked, "purchases") != amount_minor:
             raise Refused("Another credit is already booked for this claim. Nothing was changed.")
@@ -232,7 +240,7 @@ def correction(row: Correction, *, actor: str) -> None:
 
 def failed_attempt(*, account_code: str, currency: str, order_id: str, label: str, reason: str) -> None:
     """Note an attempt that failed while nothing was held: a line without money (R83)."""
-    number = books.entries_for("order", order_id).filter(kind=ATTEMPT).count() + 1
+    number = sum(entry.kind == ATTEMPT for entry in history(order_id)) + 1
     _note(account_code, currency, f"order:{order_id}:attempt:{number}", ATTEMPT, (order_id, label), reason)
 
 
@@ -278,11 +286,14 @@ def _booking(account_code: str, currency: str, name: tuple[str, str, str]) -> It
     """One transaction: the accounts opened, the reference's name noted, then the posting inside."""
     kind, reference_id, text = name
     with _refusals(), transaction.atomic():
-        if len(balances(account_code, currency)) < len(ACCOUNTS):
+        if books.opened([code_of(account_code, currency, account) for account in ACCOUNTS]) < len(ACCOUNTS):
             _open_accounts(account_code, currency, ACCOUNTS)
-        known = Label(kind=kind, reference_id=reference_id, text=text[:120])
-        Label.objects.bulk_create([known], ignore_conflicts=True)
+        with connection.cursor() as cursor:
+            cursor.execute(_NAMED, [kind, reference_id, text[:120]])
         yield
+
+
+_NAMED = "INSERT INTO bookkeeping_label (kind, reference_id, text) VALUES (%s, %s, %s) ON CONFLICT DO NOTHING"
 
 
 def _open_accounts(account_code: str, currency: str, wanted: Mapping[str, tuple[str, str]]) -> None:
@@ -321,10 +332,15 @@ def _incoming(account_code: str, currency: str, source: str, amount: int) -> lis
 
 
 def _charge(
-    account_code: str, currency: str, order_id: str, amount: int, kind: str = PURCHASE, actor: str = "System"
+    account_code: str,
+    currency: str,
+    order_id: str,
+    amount: int,
+    held: Booked | None,
+    kind: str = PURCHASE,
+    actor: str = "System",
 ) -> None:
     """Book a charge in place of the order's hold; what the funds do not cover goes to suspense."""
-    held, _ = holds(order_id)
     key = f"order:{order_id}:{kind}"
 
     def book(lines: list[Leg]) -> None:

@@ -162,7 +162,7 @@ class EntryView:
 
 def entry_view(pk: uuid.UUID) -> EntryView | None:
     """The movement page's facts; None if there is no such entry."""
-    entry = Entry.objects.select_related("resolves", "reverses", "resolved_by", "reversed_by").filter(pk=pk).first()
+    entry = Entry.objects.select_related("resolves", "reverses").filter(pk=pk).first()
     if entry is None:
         return None
     reference = (entry.reference_kind, entry.reference_id)
@@ -172,7 +172,7 @@ def entry_view(pk: uuid.UUID) -> EntryView | None:
         label=labels_of([reference]).get(reference, ""),
         lines=list(entry.lines.select_related("account").order_by("leg")),
         deposit=_deposit_of(entry),
-        ended_by=getattr(entry, "resolved_by", None),
+        ended_by=entry.resolved_by.first(),
         story=movements_about(entry.reference_id, entry.reference_kind) if entry.reference_id else [],
     )
 

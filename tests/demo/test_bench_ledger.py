@@ -8,8 +8,11 @@ import pytest
 from django.db import connection
 
 from ledger.models import Entry
+from ledger.rows import pots_by_code, pots_sql
+from ledger.sending import run
 from ledger.verifying import verify
-from procurement.demo.bench import ledger
+from procurement.demo.bench import ledger, ledger_size
+from procurement.demo.bench.books import opened
 from procurement.demo.bench.ledger import Rate
 
 
@@ -61,3 +64,16 @@ def test_the_ratio_is_taken_inside_each_round() -> None:
         "0.50",
         "3.0 ms",
     ]
+
+
+@pytest.mark.django_db
+def test_a_long_ledger_is_filled_under_every_rule(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ledger_size, "BOOKS", 2)
+    codes = [opened(f"bench{book}", name) for book in range(2) for name in ("purchases", "deposits")]
+    with connection.cursor() as cursor:
+        pots = pots_by_code(run(cursor, [pots_sql(codes)])[0])
+    ledger_size.fill(pots, 0, 40)
+    ledger_size.fill(pots, 40, 60)
+    report = verify()
+    assert (report.lines, report.findings) == (120, [])
+    assert set(ledger_size.ask()) >= {"balance now", "trial balance"}

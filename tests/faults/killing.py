@@ -19,7 +19,8 @@ from django.db import connection
 
 from procurement import faultpoints
 
-WRITING = re.compile(r'^\s*(INSERT INTO|UPDATE|DELETE FROM) "?(\w+)', re.IGNORECASE)
+# Statements that are sent together have one point, named by the first that writes.
+WRITING = re.compile(r'(?:^|; )\s*(INSERT INTO|UPDATE|DELETE FROM) "?(\w+)', re.IGNORECASE)
 
 
 def kind_of(point: str) -> str:
@@ -44,10 +45,16 @@ class Points:
             os.kill(os.getpid(), signal.SIGKILL)
 
     def statement(self, execute: Callable[..., Any], sql: str, params: Any, many: bool, context: Any) -> Any:
-        found = WRITING.match(sql)
+        found = WRITING.search(sql)
         if found:
             self(f"before {found[1].split()[0].upper()} {found[2]}")
-        return execute(sql, params, many, context)
+        if not sql.endswith("COMMIT"):
+            return execute(sql, params, many, context)
+        before = self.last
+        self(f"{before} | before COMMIT")
+        result = execute(sql, params, many, context)
+        self(f"{before} | after COMMIT")
+        return result
 
 
 @contextmanager

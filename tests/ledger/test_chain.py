@@ -12,11 +12,11 @@ import pytest
 from django.db import connection
 
 from ledger import chain, guards
-from ledger.booking import header_of
 from ledger.checkpoints import checkpoint
 from ledger.closing import close_books, closed_through
 from ledger.errors import BadEntry, BooksClosed
 from ledger.models import Balance, Checkpoint, CheckpointHead, Closing, Entry, Line
+from ledger.rows import Header
 from ledger.services import Posted, credit, debit, hold, note, open_account, post, reverse, settle
 from ledger.verifying import verify
 from tests.ledger.conftest import usd
@@ -174,6 +174,10 @@ def test_a_cut_tail_is_found_against_the_checkpoint(history: None) -> None:
 def test_a_stored_balance_that_drifted_is_found(history: None) -> None:
     tamper("UPDATE ledger_balance SET settled = settled + 1 WHERE seq = (SELECT max(seq) FROM ledger_balance)")
     assert found() == ["alpha:funds line 8: the stored balance is not what this last line left behind"]
+
+
+def header_of(entry: Entry) -> bytes:
+    return chain.header_bytes(*(getattr(entry, name) for name in Header._fields))
 
 
 def rebuild() -> None:

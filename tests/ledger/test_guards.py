@@ -180,6 +180,7 @@ def test_rows_are_never_replaced(held: Entry, table: str) -> None:
         (Hand(line={"seq": 1}), "running_balance|UNIQUE|unique"),
         (Hand(line={"settled_after": 999_999}), "running_balance"),
         (Hand(line={"held_after": 0}), "running_balance"),
+        (Hand(line={"recorded_at": "2000-01-01 00:00:00+00:00"}), "running_balance"),
         (Hand(move_balances=False), "balance_booked"),
         (Hand(header=False), "ledger_line"),
         (Hand(line={"leg": 3}), "ledger_line_leg"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
@@ -12,7 +13,7 @@ from django.test.utils import CaptureQueriesContext
 
 from ledger import queries
 from ledger.errors import UnknownAccount
-from ledger.services import Posted, credit, debit, hold, open_account, release, settle
+from ledger.services import Posted, credit, debit, hold, open_account, post, release, settle
 from tests.ledger.conftest import deposit, usd
 
 pytestmark = pytest.mark.django_db
@@ -144,3 +145,19 @@ def test_export_streams_every_line_once(history: None, monkeypatch: pytest.Monke
 def test_accounts_by_owner_and_role(history: None) -> None:
     assert [account.code for account in queries.accounts(owner="alpha", role="funds")] == ["alpha:funds"]
     assert queries.accounts(currency="EUR").count() == 0
+
+
+def test_the_balance_at_any_instant_is_that_of_a_replay(books: Callable[..., Posted]) -> None:
+    """Backdated entries too: what counts is when a line was recorded."""
+    draw = random.Random(7)
+    recorded: list[tuple[datetime, int]] = []
+    for number in range(40):
+        at = DAY + timedelta(seconds=sum(draw.choice((0, 1, 7)) for _ in range(number)))
+        with time_machine.travel(at, tick=False):
+            lines = [debit("alpha:funds", usd(number + 1)), credit("alpha:external", usd(number + 1))]
+            day = draw.choice((None, DAY.date() - timedelta(days=400)))
+            entry = post(key=f"d{number}", kind="deposit", lines=lines, effective_on=day).entry
+        recorded.append((entry.recorded_at, number + 1))
+    for _ in range(250):
+        at = draw.choice(recorded)[0] + timedelta(microseconds=draw.choice((-1, 0, 1)))
+        assert queries.balance_at("alpha:funds", at).settled == sum(minor for when, minor in recorded if when <= at)

@@ -5,15 +5,17 @@ Lines go in first, then the balances, then the headers, so that the guards in th
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 from django.db import connection, transaction
 
-from ledger.booking import Leg, Pot, header_of, insert_lines, pots_of, step
-from ledger.models import Balance, Entry, Layer
+from ledger.drafts import Leg
+from ledger.models import Layer, new_id
 from ledger.money import Money
+from ledger.rows import Header, insert_headers, insert_lines, lines_of, move_balances, pots_by_code, pots_sql
+from ledger.sending import run
 from ledger.services import open_account
 from procurement.bookkeeping.models import Label
 from procurement.bookkeeping.postings import code_of
@@ -21,10 +23,11 @@ from procurement.bookkeeping.rules import ACCOUNTS, DELIVERY, DEPOSIT, HOLD, PUR
 from procurement.demo.bench.orders import Made, digest
 from procurement.suppliers.models import SupplierAccount
 
+Row = TypeVar("Row")
 Part = tuple[str, Layer, int]
 FUNDS_FOR_EACH = 100_000_00
 # SQLite takes at most 32,766 values in a statement.
-LINES_AT_ONCE = 2_000
+ROWS_AT_ONCE = 2_000
 
 
 class Books:
@@ -32,10 +35,10 @@ class Books:
 
     def __init__(self, accounts: Sequence[SupplierAccount], at: datetime, orders: int) -> None:
         self.lines: list[tuple[Any, ...]] = []
-        self.entries: list[Entry] = []
+        self.headers: list[Header] = []
         codes = [opened(account.code, name) for account in accounts for name in ACCOUNTS]
         with connection.cursor() as cursor:
-            self.pots: dict[str, Pot] = pots_of(cursor, codes)
+            self.pots = pots_by_code(run(cursor, [pots_sql(codes)])[0])
         for account in accounts:
             amount = FUNDS_FOR_EACH * orders
             legs: list[Part] = [("funds", Layer.SETTLED, amount), ("deposits", Layer.SETTLED, -amount)]
@@ -70,30 +73,32 @@ class Books:
         about: tuple[str, str],
         at: datetime,
         legs: Sequence[Part],
-        resolves: Entry | None = None,
-    ) -> Entry:
-        entry = Entry(
-            key=f"{about[0]}:{about[1]}:{kind}", fingerprint=digest(f"{about} {kind}").hex(), kind=kind, effective_on=at.date(),
-            recorded_at=at, reference_kind=about[0], reference_id=about[1], legs=len(legs), resolves=resolves, actor="Bench",
+        resolves: Header | None = None,
+    ) -> Header:
+        header = Header(
+            new_id(), f"{about[0]}:{about[1]}:{kind}", digest(f"{about} {kind}").hex(), kind, at.date(), at, *about,
+            memo="", actor="Bench", legs=len(legs), resolves_id=resolves.id if resolves else None, reverses_id=None,
         )  # fmt: skip
-        self.entries.append(entry)
-        header = header_of(entry)
-        for number, (name, layer, amount) in enumerate(legs, start=1):
-            pot = self.pots[code_of(account, "USD", name)]
-            self.lines.append(step(entry, header, number, Leg(pot.code, Money(amount, "USD"), layer), pot))
-            pot.last_at = at
-        return entry
+        booked = [Leg(code_of(account, "USD", name), Money(amount, "USD"), layer) for name, layer, amount in legs]
+        self.headers.append(header)
+        self.lines += lines_of(header, booked, self.pots)
+        return header
 
     @transaction.atomic
     def flush(self) -> None:
+        moved = [pot for pot in self.pots.values() if pot.seq != pot.stored[0]]
         with connection.cursor() as cursor:
-            for first in range(0, len(self.lines), LINES_AT_ONCE):
-                insert_lines(cursor, self.lines[first : first + LINES_AT_ONCE])
-        for pot in self.pots.values():
-            moved = {name: getattr(pot, name) for name in ("settled", "held", "seq", "head", "last_at")}
-            Balance.objects.filter(pk=pot.account_id).exclude(seq=pot.seq).update(**moved)
-        Entry.objects.bulk_create(self.entries)
-        self.lines, self.entries = [], []
+            run(cursor, [insert_lines(rows) for rows in batched(self.lines, ROWS_AT_ONCE)])
+            run(cursor, [move_balances(moved)])
+            run(cursor, [insert_headers(rows) for rows in batched(self.headers, ROWS_AT_ONCE)])
+        for pot in moved:
+            pot.stored = (pot.seq, pot.free)
+        self.lines, self.headers = [], []
+
+
+def batched(rows: Sequence[Row], size: int) -> Iterator[Sequence[Row]]:
+    for first in range(0, len(rows), size):
+        yield rows[first : first + size]
 
 
 def opened(account: str, name: str) -> str:

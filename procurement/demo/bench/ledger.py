@@ -192,14 +192,15 @@ def book_until(step: Step, writer: int, books: int, start: float, seconds: float
         connections.close_all()
 
 
-def as_markdown(found: Sequence[Compared], seconds: float) -> str:
+def as_markdown(found: Sequence[Compared], seconds: float, option: str = "") -> str:
     """The findings; what is compared between machines is the ratio."""
     rows = [
         [one.name, str(one.writers), f"{one.rate:,.0f}", f"{one.limit:,.0f}", f"{one.ratio:.2f}", f"{one.p99:.1f} ms"]
         for one in found
     ]
     facts = facts_line(
-        f"median of {ROUNDS} rounds of {seconds:g} s each way", f"python3 dev.py bench ledger --requests {seconds:g}"
+        f"median of {ROUNDS} rounds of {seconds:g} s each way",
+        f"python3 dev.py bench ledger{option} --requests {seconds:g}",
     )
     head = ["postings a second", "writers", "found", "bare SQL", "ratio", "p99"]
     return "\n".join([facts, "", *table(head, rows, numbers_from=1)])

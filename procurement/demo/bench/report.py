@@ -29,6 +29,11 @@ LEDGER_MARKS = {
     vendor: (f"<!-- bench ledger {vendor}: begin -->", f"<!-- bench ledger {vendor}: end -->")
     for vendor in ("sqlite", "postgresql")
 }
+HORDAK_MARKS = ("<!-- bench ledger hordak: begin -->", "<!-- bench ledger hordak: end -->")
+LEDGER_SIZE_MARKS = {
+    vendor: (f"<!-- bench ledger size {vendor}: begin -->", f"<!-- bench ledger size {vendor}: end -->")
+    for vendor in ("sqlite", "postgresql")
+}
 # Thousand bytes a first visit may load: compressed, and as they are.
 HTML_BUDGET = (20.0, 120.0)
 CSS_BUDGET, JS_BUDGET = 16.0, (26.0, 78.0)

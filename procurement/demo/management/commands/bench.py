@@ -7,13 +7,15 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import connection
 
-from procurement.demo.bench import engine, idle, ledger, limits, rotation, webhooks
+from procurement.demo.bench import engine, hordak, idle, ledger, ledger_size, limits, rotation, webhooks
 from procurement.demo.bench.limits import Plan
 from procurement.demo.bench.measuring import BenchFailed
 from procurement.demo.bench.report import (
     ENGINE_MARKS,
+    HORDAK_MARKS,
     IDLE_MARKS,
     LEDGER_MARKS,
+    LEDGER_SIZE_MARKS,
     ROTATION_MARKS,
     WEBHOOK_MARKS,
     as_markdown,
@@ -31,7 +33,12 @@ class Command(BaseCommand):
     requires_system_checks: list[str] = []
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("what", nargs="?", choices=("pages", "limits", *MEASURED), default="pages")
+        parser.add_argument(
+            "what",
+            nargs="?",
+            choices=("pages", "limits", *(what for what in MEASURED if " " not in what)),
+            default="pages",
+        )
         parser.add_argument(
             "--orders", type=int, nargs="+", help="sizes to compare (default 100 10000), or queue (500)"
         )
@@ -41,6 +48,8 @@ class Command(BaseCommand):
             help=f"of each page at each size (default {REQUESTS}), messages ({MESSAGES}), orders ({ORDERS}), codes ({CODES:,}), "
             f"seconds of postings ({SECONDS})",
         )
+        parser.add_argument("--lines", type=int, help="ledger: read one of so many lines instead of posting")
+        parser.add_argument("--beside", choices=("hordak",), help="ledger: in turn with another one, on PostgreSQL")
         parser.add_argument("--workers", type=int, default=16, help="limits: processes (default 16)")
         parser.add_argument("--faster", type=float, default=3, help="limits: how much shorter a minute is (default 3)")
         parser.add_argument("--hanging", action="store_true", help="limits: behind orders at a supplier that hangs")
@@ -51,7 +60,12 @@ class Command(BaseCommand):
             orders = (options["orders"] or [BACKLOG])[0]
             return self.limits(Plan(orders, options["workers"], options["faster"], options["hanging"]))
         if options["what"] != "pages":
-            return self.beside(options["what"], options["requests"], write=options["write"])
+            what, count = options["what"], options["requests"]
+            if what == "ledger" and options["lines"]:
+                what, count = "ledger size", options["lines"]
+            if what == "ledger" and options["beside"]:
+                what = "beside hordak"
+            return self.beside(what, count, write=options["write"])
         sizes, requests = options["orders"] or SIZES, REQUESTS if options["requests"] is None else options["requests"]
         if min(sizes) < 10 or requests < 1:
             raise CommandError("A size is at least 10 orders, with one request or more. Nothing was measured.")
@@ -107,12 +121,23 @@ def measured_ledger(requests: int | None) -> tuple[str, tuple[str, str]]:
     return ledger.as_markdown(ledger.measure_ledger(seconds), seconds), LEDGER_MARKS[connection.vendor]
 
 
+def measured_size(lines: int | None) -> tuple[str, tuple[str, str]]:
+    return ledger_size.as_markdown(ledger_size.measure_size(lines or 0)), LEDGER_SIZE_MARKS[connection.vendor]
+
+
+def measured_hordak(requests: int | None) -> tuple[str, tuple[str, str]]:
+    seconds = requests or SECONDS
+    return ledger.as_markdown(hordak.measure_beside(seconds), seconds, " --beside hordak"), HORDAK_MARKS
+
+
 MEASURED = {
     "webhooks": measured_webhooks,
     "engine": measured_engine,
     "idle": measured_idle,
     "rotation": measured_rotation,
     "ledger": measured_ledger,
+    "ledger size": measured_size,
+    "beside hordak": measured_hordak,
 }
 
 

@@ -1,0 +1,130 @@
+"""The rows of entries, lines and balances, and the statements that read and write them: for one entry, or for thousands.
+
+Whoever writes in bulk keeps to the order of `booking.py`: lines, balances, headers, in one transaction.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from typing import Any, NamedTuple
+
+from django.db import connection
+
+from ledger import chain
+from ledger.drafts import Leg
+from ledger.models import Layer
+from ledger.sending import Statement, id_value, rows_of, time_read, time_value
+
+
+class Header(NamedTuple):
+    """The columns of an entry, in the order in which the hashes of its lines cover them."""
+
+    id: uuid.UUID
+    key: str
+    fingerprint: str
+    kind: str
+    effective_on: date
+    recorded_at: datetime
+    reference_kind: str
+    reference_id: str
+    memo: str
+    actor: str
+    legs: int
+    resolves_id: uuid.UUID | None
+    reverses_id: uuid.UUID | None
+
+
+@dataclass(slots=True)
+class Pot:
+    """An account with its balance while lines are numbered: each line moves it on from what is `stored`."""
+
+    account_id: int
+    code: str
+    name: str
+    currency: str
+    settled: int
+    held: int
+    floor: int | None
+    seq: int
+    head: bytes
+    last_at: datetime | None
+    stored: tuple[int, int] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.stored = (self.seq, self.free)
+        self.head = bytes(self.head)
+        self.last_at = time_read(self.last_at) if self.last_at else None
+
+    @property
+    def free(self) -> int:
+        return self.settled + self.held
+
+
+_POTS = (
+    "SELECT b.account_id, a.code, a.name, a.currency, b.settled, b.held, b.floor, b.seq, b.head, b.last_at"
+    " FROM ledger_balance b JOIN ledger_account a ON a.id = b.account_id WHERE a.code IN {} ORDER BY b.account_id"
+)
+
+
+def pots_sql(codes: Collection[str], *, lock: bool = False) -> Statement:
+    """The query of accounts with their balances; `lock` holds them to the end of the transaction."""
+    sql, values = rows_of(_POTS, [[*codes] or [None]])
+    return (sql + " FOR UPDATE OF b" if lock and connection.vendor == "postgresql" else sql), values
+
+
+def pots_by_code(rows: Iterable[Sequence[Any]]) -> dict[str, Pot]:
+    """What `pots_sql` found."""
+    return {pot.code: pot for pot in (Pot(*row) for row in rows)}
+
+
+def lines_of(header: Header, legs: Sequence[Leg], pots: Mapping[str, Pot]) -> list[tuple[Any, ...]]:
+    """The rows of an entry's lines; moves each pot on to what its line leaves behind."""
+    covered = chain.header_bytes(*header)
+    entry_id, at = id_value(header.id), time_value(header.recorded_at)
+    rows = []
+    for number, leg in enumerate(legs, start=1):
+        pot, amount, layer = pots[leg.account], leg.money.minor, str(leg.layer)
+        pot.seq += 1
+        pot.settled += amount if layer == Layer.SETTLED else 0
+        pot.held += amount if layer == Layer.HELD else 0
+        after = (amount, pot.seq, pot.settled, pot.held)
+        pot.head = chain.link(pot.head, covered, number, pot.code, pot.currency, layer, *after)
+        pot.last_at = header.recorded_at
+        rows.append((entry_id, number, header.legs, pot.account_id, pot.currency, layer, *after, at, pot.head))
+    return rows
+
+
+def insert_lines(rows: Sequence[tuple[Any, ...]]) -> Statement:
+    """The statement that writes lines."""
+    return rows_of(
+        "INSERT INTO ledger_line (entry_id, leg, legs, account_id, currency, layer, amount, seq, settled_after, held_after,"
+        " recorded_at, hash) VALUES {}",
+        rows,
+    )
+
+
+def move_balances(pots: Iterable[Pot]) -> Statement:
+    """The statement that stores what the lines left behind."""
+    values = [(p.account_id, p.settled, p.held, p.seq, p.head, time_value(p.last_at)) for p in pots]
+    return rows_of(
+        "UPDATE ledger_balance SET settled = v.column2, held = v.column3, seq = v.column4, head = v.column5,"
+        " last_at = v.column6 FROM (VALUES {}) AS v WHERE ledger_balance.account_id = v.column1",
+        values,
+    )
+
+
+def insert_headers(headers: Iterable[Header]) -> Statement:
+    """The statement that writes entries, after their lines and balances."""
+    day = connection.ops.adapt_datefield_value
+    rows = [
+        (id_value(h[0]), *h[1:4], day(h[4]), time_value(h[5]), *h[6:11], id_value(h[11]), id_value(h[12]))
+        for h in headers
+    ]
+    return rows_of(
+        "INSERT INTO ledger_entry (id, key, fingerprint, kind, effective_on, recorded_at, reference_kind, reference_id,"
+        " memo, actor, legs, resolves_id, reverses_id) VALUES {}",
+        rows,
+    )
