@@ -26,8 +26,7 @@ from procurement.orders.services import receiving
 from procurement.orders.views import pages as order_pages
 from procurement.suppliers import services
 from procurement.suppliers.clients import recording
-from procurement.web import request_id
-from procurement.web import resume
+from procurement.web import request_id, resume
 from procurement.work import bell, runner
 from tests.orders.conftest import Shop, sandbox_server, shop
 from tests.security import failures, scenario
