@@ -18,7 +18,7 @@ from procurement.staff.access import check_can, check_settled
 from procurement.staff.models import User
 from procurement.staff.permissions import Permission
 from procurement.states import transition
-from procurement.vault import keyring, month_of, rotation
+from procurement.vault import Purpose, keyring, month_of, rotation
 from procurement.vault.models import CryptoKey
 
 # Two zero counts a day apart: by then every process has sealed with the key after it for long.
@@ -39,6 +39,8 @@ def scope_of(key: CryptoKey) -> Scope:
 
     Refused for a key that seals, that values still need, that was retired less than a day ago, or is destroyed.
     """
+    if key.purpose == Purpose.BIDX:
+        raise Refused("Every fingerprint is made with all index keys, so none is destroyed. Nothing was changed.")
     counts = rotation.values_by_key()
     past = bool(key.period) and key.period < month_of(timezone.now())
     if key.status == keyring.DESTROYED:

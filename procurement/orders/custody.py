@@ -7,6 +7,7 @@ import uuid
 from django.conf import settings
 from django.db import models
 from django.db.models import F, Q
+from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from procurement.orders.states import CODE_IMPORT, DELIVERY_FILE
@@ -197,11 +198,20 @@ class ImportedCode(models.Model):
     position = models.PositiveIntegerField()
     sealed = models.BinaryField()
     fingerprint = models.BinaryField(max_length=32, unique=True)
+    fingerprint_before = models.BinaryField(max_length=32, null=True)
     last4 = models.CharField(max_length=4)
     region = models.CharField(max_length=20, blank=True)
     # In major units, as it was written.
     denomination = models.CharField(max_length=20, blank=True)
     serial = models.CharField(max_length=100, blank=True)
+
+    class Meta:
+        constraints = [
+            # As of codes in custody.
+            models.UniqueConstraint(
+                Coalesce("fingerprint_before", "fingerprint"), name="a_code_waits_once_under_the_key_before_too"
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"code ending {self.last4} that waits"

@@ -8,6 +8,7 @@ from typing import Any
 from django.conf import settings
 from django.db import models
 from django.db.models import F, Q
+from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from procurement.orders.custody import CodeImport, DeliveryFile, DeliveryLine, ImportedCode, Reveal, RevealAlert
@@ -326,6 +327,8 @@ class Code(models.Model):
     sealed = models.BinaryField()
     # Keyed hash of the code; UNIQUE over all suppliers, so the same code can't be stored twice (R61).
     fingerprint = models.BinaryField(max_length=32, unique=True)
+    # Only while the index key is replaced: the fingerprint under the key before (vault/reindexing.py).
+    fingerprint_before = models.BinaryField(max_length=32, null=True)
     last4 = models.CharField(max_length=4, db_index=True)
     serial = models.CharField(max_length=100, blank=True)
     # The region and denomination the supplier states for this very code; blank if it states none.
@@ -339,7 +342,13 @@ class Code(models.Model):
     handed_over_at = models.DateTimeField(null=True)
 
     class Meta:
-        constraints = [models.UniqueConstraint(fields=["order", "position"], name="codes_are_numbered")]
+        constraints = [
+            models.UniqueConstraint(fields=["order", "position"], name="codes_are_numbered"),
+            # While the index key is replaced some rows have only the old fingerprint; all of them have that one.
+            models.UniqueConstraint(
+                Coalesce("fingerprint_before", "fingerprint"), name="a_code_is_stored_once_under_the_key_before_too"
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"code ending {self.last4} of {self.order.client_order_id}"

@@ -53,3 +53,11 @@ def sealed_column(model: str, column: str, purpose: Purpose, part: str = "", rea
 
 def columns_of(purpose: Purpose) -> list[SealedColumn]:
     return [column for column in SEALED_COLUMNS if column.purpose is purpose]
+
+
+# Models of codes with `fingerprint` and `fingerprint_before`; the rotation of the index key goes over them.
+INDEXED_MODELS: list[str] = []
+
+
+def indexed_codes(model: str) -> None:
+    INDEXED_MODELS.append(model)

@@ -81,13 +81,21 @@ def erase(ids: Collection[int]) -> int:
     return blanked
 
 
+def unnoticed(key: CryptoKey) -> None:
+    """For who need not be told that a key came into use."""
+
+
 def rotate(
-    purpose: Purpose, *, progress: Callable[[int, int], object], wait: Callable[[float], object] | None
+    purpose: Purpose,
+    *,
+    progress: Callable[[int, int], object],
+    wait: Callable[[float], object] | None,
+    replaced: Callable[[CryptoKey], object] = unnoticed,
 ) -> Rotation:
     """Replace the key of a purpose, or finish the replacement that was begun, and seal everything anew with it.
 
     `progress(done, all)` is told after every batch; `wait(seconds)` passes the time in which other processes may still
-    seal with the key before, None says that there are none. Refused for a purpose that seals nothing.
+    seal with the key before, None says that there are none; `replaced` is told each new key. Refused for a purpose that seals nothing.
     """
     if not columns_of(purpose):
         raise Refused(f"Nothing is sealed for “{purpose.value}”, so there is nothing to rotate. Nothing was changed.")
@@ -95,7 +103,7 @@ def rotate(
     keyring.forget()
     left = left_over(purpose)
     if not left:
-        keyring.replace_keys(purpose)
+        keyring.replace_keys(purpose, replaced)
         faultpoint("vault.key_replaced")
         left = left_over(purpose)
     done = Rotation()
@@ -119,7 +127,8 @@ def _rewrap(column: SealedColumn, done: Rotation, progress: Callable[[], object]
         batch = list(rows[:BATCH] if last is None else rows.filter(pk__gt=last)[:BATCH])
         if not batch:
             return
-        done.sealed += _write(column, [change for row in batch if (change := _sealed_anew(column, row, done))])
+        changes = [change for row in batch if (change := _sealed_anew(column, row, done))]
+        done.sealed += write(apps.get_model(column.model), column.column, changes)
         faultpoint("vault.batch_sealed")
         last = batch[-1].pk
         progress()
@@ -136,20 +145,23 @@ def _sealed_anew(column: SealedColumn, row: Any, done: Rotation) -> Change | Non
         return None
 
 
-def _write(column: SealedColumn, changes: Sequence[Change]) -> int:
-    """One statement for a batch: each value is written only if it is still the one that was read. How many were."""
+def write(model: Any, column: str, changes: Sequence[Change], *, keep: str = "") -> int:
+    """One statement for a batch: each value is written only if it is still the one that was read. How many were.
+
+    With `keep` that column takes the value that was read.
+    """
     if not changes:
         return 0
-    model, database = apps.get_model(column.model), connections[DEFAULT_DB_ALIAS]
-    key = model._meta.pk
-    names = (model._meta.db_table, key.column, model._meta.get_field(column.column).column)
-    table, pk, sealed = map(database.ops.quote_name, names)
+    database = connections[DEFAULT_DB_ALIAS]
+    quote, key = database.ops.quote_name, model._meta.pk
+    table, pk, changed = quote(model._meta.db_table), quote(key.column), quote(model._meta.get_field(column).column)
+    kept = f", {quote(model._meta.get_field(keep).column)} = anew.was" if keep else ""
     values = ", ".join(["(%s, %s, %s)"] * len(changes))
     with database.cursor() as cursor:
         cursor.execute(
-            f"UPDATE {table} SET {sealed} = anew.becomes FROM "  # noqa: S608 - names of our own
+            f"UPDATE {table} SET {changed} = anew.becomes{kept} FROM "  # noqa: S608 - names of our own
             f"(WITH anew (pk, was, becomes) AS (VALUES {values}) SELECT * FROM anew) AS anew "
-            f"WHERE {table}.{pk} = anew.pk AND {table}.{sealed} = anew.was",
+            f"WHERE {table}.{pk} = anew.pk AND {table}.{changed} = anew.was",
             [part for one, was, becomes in changes for part in (key.get_db_prep_value(one, database), was, becomes)],
         )
         return int(cursor.rowcount)

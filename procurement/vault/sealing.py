@@ -1,4 +1,4 @@
-"""Seal and open values, and the keyed fingerprint that finds a code without opening any (R61, R62)."""
+"""Seal and open values, and a code as it is compared (R61, R62)."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import unicodedata
 
 from procurement.faultpoints import faultpoint
 from procurement.vault import keyring, primitives
-from procurement.vault.envelope import Context, SealBroken, decrypt, encrypt, encrypt_anew, key_id_of, length_prefixed
+from procurement.vault.envelope import Context, SealBroken, decrypt, encrypt, encrypt_anew, key_id_of
 from procurement.vault.purposes import Purpose
 from procurement.vault.secret import Secret
 
@@ -63,13 +63,6 @@ def last4(code: str | Secret) -> str:
     """The public handle of a code; empty for codes so short that four characters would give them away."""
     text = normalise_code(code)
     return text[-4:] if len(text) >= SHORTEST_WITH_LAST4 else ""
-
-
-def blind_index(code: str | Secret) -> bytes:
-    """32 bytes that are equal exactly for equal codes, and cannot be computed without the key."""
-    key_id, dek = keyring.active_key(Purpose.BIDX)
-    key = keyring.working_key(dek, key_id=key_id, purpose=Purpose.BIDX, use="index")
-    return primitives.mac(length_prefixed("code", normalise_code(code)), key=key)
 
 
 def authenticate(message: bytes, *, purpose: Purpose) -> bytes:

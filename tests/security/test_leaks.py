@@ -19,6 +19,7 @@ from procurement.orders.models import Code
 from procurement.orders.services import receiving
 from procurement.suppliers import services
 from procurement.suppliers.clients import recording
+from procurement.vault import Fingerprints
 from procurement.web import resume
 from procurement.work import bell, runner
 from tests.orders.conftest import Shop, sandbox_server, shop
@@ -123,7 +124,10 @@ def put_the_code_into_a_message(patch: pytest.MonkeyPatch) -> None:
 def hash_without_a_key(patch: pytest.MonkeyPatch) -> None:
     import hashlib
 
-    patch.setattr(receiving, "blind_index", lambda code: hashlib.sha256(code.expose_bytes()).digest())
+    def bare(codes: Any) -> list[Fingerprints]:
+        return [Fingerprints(hashlib.sha256(code.expose_bytes()).digest()) for code in codes]
+
+    patch.setattr(receiving, "fingerprints", bare)
 
 
 def store_keys_unsealed(patch: pytest.MonkeyPatch) -> None:
