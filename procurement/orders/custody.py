@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from typing import Any
 
 from django.conf import settings
 from django.db import models
@@ -12,7 +13,7 @@ from django.utils import timezone
 
 from procurement.orders.states import CODE_IMPORT, DELIVERY_FILE
 from procurement.states import Status
-from procurement.vault import Context, month_of
+from procurement.vault import Context, id_text, month_text
 
 WHYS = [
     ("fault", "The customer reports a fault"),
@@ -190,6 +191,11 @@ class CodeImport(models.Model):
         return CODE_IMPORT.statuses[self.state]
 
 
+def place_of_imported(pk: Any, order: Any, uploaded_at: Any) -> Context:
+    month = month_text(uploaded_at)
+    return Context("orders_importedcode", "sealed", id_text(pk), order=id_text(order), period=month)
+
+
 class ImportedCode(models.Model):
     """One code that waits for a second person: sealed at once, and gone when they decided."""
 
@@ -217,5 +223,4 @@ class ImportedCode(models.Model):
         return f"code ending {self.last4} that waits"
 
     def context(self) -> Context:
-        month = month_of(self.batch.uploaded_at)
-        return Context("orders_importedcode", "sealed", str(self.pk), order=str(self.batch.order_id), period=month)
+        return place_of_imported(self.pk, self.batch.order_id, self.batch.uploaded_at)

@@ -14,7 +14,7 @@ from django.utils import timezone
 from procurement.orders.custody import CodeImport, DeliveryFile, DeliveryLine, ImportedCode, Reveal, RevealAlert
 from procurement.orders.states import ATTEMPT, CODE, ORDER, UNCLAIMED
 from procurement.states import Status
-from procurement.vault import Context, month_of
+from procurement.vault import Context, id_text, month_text
 
 __all__ = [
     "Attempt",
@@ -316,6 +316,10 @@ class Delivery(models.Model):
         return f"{self.order}: {self.count} codes"
 
 
+def place_of_code(pk: Any, account: Any, order: Any, stored_at: Any) -> Context:
+    return Context("orders_code", "sealed", id_text(pk), id_text(account), id_text(order), month_text(stored_at))
+
+
 class Code(models.Model):
     """A code in custody: sealed, found by its keyed index, shown by its last four."""
 
@@ -355,8 +359,7 @@ class Code(models.Model):
 
     def context(self) -> Context:
         """Where the sealed code belongs; under any other context it does not open. Its month is that of its delivery."""
-        month = month_of(self.stored_at)
-        return Context("orders_code", "sealed", str(self.pk), str(self.account_id), str(self.order_id), month)
+        return place_of_code(self.pk, self.account_id, self.order_id, self.stored_at)
 
     @property
     def is_erased(self) -> bool:

@@ -1,6 +1,6 @@
 """Sealed values: codes, keys and secrets are encrypted here and nowhere else. Knows no order and no supplier."""
 
-from procurement.vault.columns import indexed_codes, sealed_column
+from procurement.vault.columns import id_text, indexed_codes, month_text, sealed_column
 from procurement.vault.envelope import Context, SealBroken
 from procurement.vault.fingerprints import Fingerprints, fingerprints
 from procurement.vault.keyring import verify_master_key
@@ -18,10 +18,12 @@ __all__ = [
     "Secret",
     "authenticate",
     "fingerprints",
+    "id_text",
     "indexed_codes",
     "is_authentic",
     "last4",
     "month_of",
+    "month_text",
     "normalise_code",
     "open_sealed",
     "seal",

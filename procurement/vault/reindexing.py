@@ -14,7 +14,7 @@ from django.apps import apps
 
 from procurement.faultpoints import faultpoint
 from procurement.vault import keyring
-from procurement.vault.columns import INDEXED_MODELS
+from procurement.vault.columns import INDEXED_MODELS, as_the_driver_gives
 from procurement.vault.fingerprints import made_anew
 from procurement.vault.models import CryptoKey
 from procurement.vault.purposes import Purpose
@@ -62,10 +62,10 @@ def rotate_fingerprints(
     return done
 
 
-def _batches(rows: Any) -> Iterator[list[Any]]:
+def _batches(rows: Any) -> Iterator[list[tuple[Any, ...]]]:
     last = None
     while True:
-        batch = list((rows if last is None else rows.filter(pk__gt=last)).order_by("pk")[:BATCH])
+        batch = as_the_driver_gives((rows if last is None else rows.filter(pk__gt=last)).order_by("pk")[:BATCH])
         if not batch:
             return
         yield batch

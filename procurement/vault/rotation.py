@@ -22,14 +22,14 @@ from django.utils import timezone
 from procurement.errors import Refused
 from procurement.faultpoints import faultpoint
 from procurement.vault import keyring
-from procurement.vault.columns import SEALED_COLUMNS, SealedColumn, columns_of
+from procurement.vault.columns import SEALED_COLUMNS, Held, SealedColumn, columns_of, id_text
 from procurement.vault.envelope import SealBroken
 from procurement.vault.models import CryptoKey
 from procurement.vault.purposes import Purpose
-from procurement.vault.sealing import seal_anew
+from procurement.vault.sealing import BatchKeys, seal_anew
 
 BATCH = 1000
-# A row, its value as it was read, and the same value sealed anew.
+# A row by its key as SQL takes it, its value as it was read, and the same value sealed anew.
 Change = tuple[Any, bytes, bytes]
 # Where the key's id stands in a sealed value, counted from 1 as SQL does.
 KEY_ID_AT, KEY_ID_BYTES = 4, 4
@@ -52,7 +52,7 @@ def key_of_value(column: SealedColumn) -> Substr:
 def under_other_keys(column: SealedColumn, ids: Collection[int]) -> Any:
     """Rows whose value none of these keys sealed."""
     names = [key_id.to_bytes(KEY_ID_BYTES, "big") for key_id in ids]
-    return column.contents.alias(key_of_value=key_of_value(column)).exclude(key_of_value__in=names)
+    return column.rows.alias(key_of_value=key_of_value(column)).exclude(key_of_value__in=names)
 
 
 def left_over(purpose: Purpose) -> int:
@@ -120,27 +120,27 @@ def rotate(
 
 
 def _rewrap(column: SealedColumn, done: Rotation, progress: Callable[[], object]) -> None:
-    last = None
+    model, last = apps.get_model(column.model), None
     while True:
         # Asked for each batch: a month that had no key gets its first one on the way.
         rows = under_other_keys(column, keyring.active_ids(column.purpose)).order_by("pk")
-        batch = list(rows[:BATCH] if last is None else rows.filter(pk__gt=last)[:BATCH])
+        batch = column.held(rows[:BATCH] if last is None else rows.filter(pk__gt=last)[:BATCH])
         if not batch:
             return
-        changes = [change for row in batch if (change := _sealed_anew(column, row, done))]
-        done.sealed += write(apps.get_model(column.model), column.column, changes)
+        keys = BatchKeys(column.purpose)
+        changes = [change for row in batch if (change := _sealed_anew(column, row, keys, done))]
+        done.sealed += write(model, column.column, changes)
         faultpoint("vault.batch_sealed")
         last = batch[-1].pk
         progress()
 
 
-def _sealed_anew(column: SealedColumn, row: Any, done: Rotation) -> Change | None:
+def _sealed_anew(column: SealedColumn, row: Held, keys: BatchKeys, done: Rotation) -> Change | None:
     """The change of one value; one that does not open is named and left."""
-    before = bytes(getattr(row, column.column))
     try:
-        return row.pk, before, seal_anew(before, purpose=column.purpose, context=column.context(row))
+        return row.pk, row.sealed, seal_anew(row.sealed, keys=keys, context=row.context)
     except SealBroken as error:
-        name = f"{column} of {row.pk}: {error.sentence}"
+        name = f"{column} of {id_text(row.pk)}: {error.sentence}"
         done.broken += [name] if name not in done.broken else []
         return None
 
@@ -162,6 +162,6 @@ def write(model: Any, column: str, changes: Sequence[Change], *, keep: str = "")
             f"UPDATE {table} SET {changed} = anew.becomes{kept} FROM "  # noqa: S608 - names of our own
             f"(WITH anew (pk, was, becomes) AS (VALUES {values}) SELECT * FROM anew) AS anew "
             f"WHERE {table}.{pk} = anew.pk AND {table}.{changed} = anew.was",
-            [part for one, was, becomes in changes for part in (key.get_db_prep_value(one, database), was, becomes)],
+            [part for change in changes for part in change],
         )
         return int(cursor.rowcount)
