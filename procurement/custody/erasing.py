@@ -14,7 +14,7 @@ from procurement.custody.models import Destruction
 from procurement.custody.states import DESTRUCTION
 from procurement.errors import NotAllowed, Refused, StaleState
 from procurement.orders.models import Code
-from procurement.staff.access import check_can, check_settled
+from procurement.staff.access import check_can, check_confirms
 from procurement.staff.models import User
 from procurement.staff.permissions import Permission
 from procurement.states import transition
@@ -92,8 +92,7 @@ def propose_destruction(*, by: User, key: CryptoKey, reason: str) -> Destruction
 
 def confirm_destruction(*, by: User, row: Destruction) -> None:
     """Agree with another administrator: the keys are destroyed, and what they sealed is blanked, in one transaction."""
-    check_can(by, Permission.KEY_MANAGE)
-    check_settled(by, Permission.KEY_MANAGE)
+    check_confirms(by, Permission.KEY_MANAGE)
     if by.pk == row.proposed_by_id:
         raise NotAllowed("You proposed this; another administrator confirms it. Nothing was erased.")
     with transaction.atomic():

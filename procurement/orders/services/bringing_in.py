@@ -20,7 +20,7 @@ from procurement.orders.models import Code, Order
 from procurement.orders.services.outcomes import settle_cost
 from procurement.orders.services.receiving import WELL_FORMED, settle_state, take_in
 from procurement.orders.states import CODE_IMPORT, ORDER
-from procurement.staff.access import check_can, check_settled, may
+from procurement.staff.access import check_can, check_confirms, may
 from procurement.staff.models import User
 from procurement.staff.permissions import Permission
 from procurement.states import transition
@@ -145,8 +145,7 @@ def sealed_row(batch: CodeImport, number: int, remote: RemoteCode, mine: Fingerp
 
 def take_in_import(*, by: User, batch: CodeImport) -> None:
     """Agree with another person's import: its codes are stored like those of a delivery, all or none."""
-    check_can(by, Permission.CODE_RELEASE)
-    check_settled(by, Permission.CODE_RELEASE)
+    check_confirms(by, Permission.CODE_RELEASE)
     if by.pk == batch.uploaded_by_id:
         raise NotAllowed("You brought these codes; another person takes them in. Nothing was stored.")
     with transaction.atomic():
