@@ -222,24 +222,24 @@ def index_keys() -> list[IndexKey]:
     return [IndexKey(pk, key_by_id(pk, Purpose.BIDX), status == BESIDE) for pk, status in rows]
 
 
-def add_index_key(replaced: Callable[[CryptoKey], object]) -> None:
-    """Let every fingerprint that is stored from now on be made with one more key, beside the one before; once at a time.
+def add_index_key(replaced: Callable[[CryptoKey], object], unfinished: Callable[[], bool]) -> None:
+    """Let every fingerprint that is stored from now on be made with one more key, beside the one before.
 
-    `replaced` is told of it, in the same transaction.
+    Nothing, while the replacement before is unfinished. `replaced` is told of the new key, in the same transaction.
     """
     with transaction.atomic():
         _hold_index_keys(alone=True)
         before = _ensure_first(Purpose.BIDX)
-        if not _replaced_index_key().exists():
+        if not (_replaced_index_key().exists() or unfinished()):
             _keys().objects.filter(pk=before.pk).update(status=BESIDE)
             replaced(_insert(Purpose.BIDX, "", before.version + 1))
 
 
-def retire_index_key(unfinished: Callable[[], bool]) -> bool:
-    """Let no fingerprint be stored under the key before any more, unless some row bears no other: then False."""
+def retire_index_key(lacking: Callable[[], bool]) -> bool:
+    """Let no fingerprint be stored under the key before any more, unless some row is lacking the new one: then False."""
     with transaction.atomic():
         _hold_index_keys(alone=True)
-        if unfinished():
+        if _replaced_index_key().exists() and lacking():
             return False
         _replaced_index_key().update(status=DECRYPT_ONLY, retired_at=timezone.now())
     return True

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from django.apps import apps
+from django.db import transaction
 
 from procurement.faultpoints import faultpoint
 from procurement.vault import keyring
@@ -30,9 +31,8 @@ def rows_of(model: Any, *, replaced: bool) -> Any:
     return model._base_manager.filter(fingerprint_before__isnull=not replaced)
 
 
-def unfinished() -> bool:
-    """Whether some row bears no fingerprint under the new key yet, while there is one."""
-    return any(rows_of(model, replaced=False).exists() for model in indexed())
+def some_rows(*, replaced: bool) -> bool:
+    return any(rows_of(model, replaced=replaced).exists() for model in indexed())
 
 
 def rotate_fingerprints(
@@ -44,44 +44,52 @@ def rotate_fingerprints(
     """
     keyring.forget()
     done = Rotation()
-    begun = any(rows_of(model, replaced=True).exists() for model in indexed())
-    if not keyring.index_key_is_replaced() and not begun:
-        keyring.add_index_key(replaced)
-        faultpoint("vault.index_key_added")
-    if keyring.index_key_is_replaced():
-        left = sum(rows_of(model, replaced=False).count() for model in indexed())
-        while True:
-            for model in indexed():
-                _make_anew(model, done, lambda: progress(done.sealed, left))
-            if keyring.retire_index_key(unfinished):
-                break
-        faultpoint("vault.index_key_retired")
+    keyring.add_index_key(replaced, unfinished=lambda: some_rows(replaced=True))
+    faultpoint("vault.index_key_added")
+    left = sum(rows_of(model, replaced=False).count() for model in indexed())
+    while keyring.index_key_is_replaced():
+        for model in indexed():
+            _in_batches(model, _make_anew, done, lambda: progress(done.sealed, left))
+        if keyring.retire_index_key(lacking=lambda: some_rows(replaced=False)):
+            faultpoint("vault.index_key_retired")
     for model in indexed():
-        _drop_those_before(model)
+        _in_batches(model, _drop_those_before)
     done.keys = [str(CryptoKey.objects.get(purpose=Purpose.BIDX.value, status=keyring.ACTIVE))]
     return done
 
 
-def _batches(rows: Any) -> Iterator[list[tuple[Any, ...]]]:
+def _make_anew(model: Any, after: Any, done: Rotation, progress: Callable[[], object]) -> Any:
+    """One batch of rows gets its fingerprint under the new key; the last one's primary key, None when there are none."""
+    keys = keyring.index_keys()
+    if not any(key.beside for key in keys):
+        return None
+    batch = _next(rows_of(model, replaced=False), after, "fingerprint")
+    changes = [(pk, bytes(before), made_anew(bytes(before), keys[-1])) for pk, before in batch]
+    done.sealed += write(model, "fingerprint", changes, keep="fingerprint_before")
+    progress()
+    return batch[-1][0] if batch else None
+
+
+def _drop_those_before(model: Any, after: Any) -> Any:
+    """One batch of rows forgets its fingerprint under the key before; as above."""
+    if any(key.beside for key in keyring.index_keys()):
+        return None
+    batch = _next(rows_of(model, replaced=True), after)
+    rows_of(model, replaced=True).filter(pk__in=[pk for (pk,) in batch]).update(fingerprint_before=None)
+    return batch[-1][0] if batch else None
+
+
+def _next(rows: Any, after: Any, *columns: str) -> list[tuple[Any, ...]]:
+    rows = rows if after is None else rows.filter(pk__gt=after)
+    return as_the_driver_gives(rows.order_by("pk").values_list("pk", *columns)[:BATCH])
+
+
+def _in_batches(model: Any, step: Callable[..., Any], *rest: Any) -> None:
+    """Each in a transaction in which the keys stay as they are: another run may have gone on to what comes after."""
     last = None
     while True:
-        batch = as_the_driver_gives((rows if last is None else rows.filter(pk__gt=last)).order_by("pk")[:BATCH])
-        if not batch:
+        with transaction.atomic():
+            last = step(model, last, *rest)
+        if last is None:
             return
-        yield batch
-        last = batch[-1][0]
-
-
-def _make_anew(model: Any, done: Rotation, progress: Callable[[], object]) -> None:
-    key = keyring.index_keys()[-1]
-    for batch in _batches(rows_of(model, replaced=False).values_list("pk", "fingerprint")):
-        changes = [(pk, bytes(before), made_anew(bytes(before), key)) for pk, before in batch]
-        done.sealed += write(model, "fingerprint", changes, keep="fingerprint_before")
-        faultpoint("vault.batch_indexed")
-        progress()
-
-
-def _drop_those_before(model: Any) -> None:
-    for batch in _batches(rows_of(model, replaced=True).values_list("pk")):
-        rows_of(model, replaced=True).filter(pk__in=[pk for (pk,) in batch]).update(fingerprint_before=None)
-        faultpoint("vault.batch_dropped")
+        faultpoint(f"vault.{step.__name__.strip('_')}")

@@ -22,8 +22,9 @@ from procurement.orders.services.receiving import take_in
 from procurement.staff.models import User
 from procurement.suppliers.clients.types import RemoteCode
 from procurement.suppliers.models import SupplierAccount
-from procurement.vault import Fingerprints, Purpose, Secret, fingerprints, keyring, reindexing
+from procurement.vault import Fingerprints, Purpose, Secret, fingerprints, keyring, open_sealed, reindexing
 from procurement.vault.models import CryptoKey
+from procurement.vault.rotation import left_over, rotate
 from tests.claims.conftest import account, make_code, make_order  # noqa: F401 - fixtures
 from tests.vault.test_rotation import Died
 
@@ -31,7 +32,7 @@ pytestmark = [pytest.mark.django_db, pytest.mark.requirement("R61")]
 MakeCode = Callable[..., Code]
 CODES = [f"TST0-EFGH-{1000 + number}" for number in range(7)]
 WAITS = "TST0-WAIT-S001"
-KILLED_AT = ["vault.index_key_added", "vault.batch_indexed", "vault.index_key_retired", "vault.batch_dropped"]
+KILLED_AT = ["vault.index_key_added", "vault.make_anew", "vault.index_key_retired", "vault.drop_those_before"]
 
 
 @pytest.fixture
@@ -120,7 +121,7 @@ def test_a_run_that_died_lets_no_code_in_twice_and_is_finished_by_the_next(
     seven: list[Code], make_code: MakeCode, buyer: User, order: Order, point: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run_until(point, monkeypatch)
-    made_anew = {"vault.index_key_added": 0, "vault.batch_indexed": 3}.get(point, 8)
+    made_anew = {"vault.index_key_added": 0, "vault.make_anew": 3}.get(point, 8)
 
     check_found_and_refused(seven, make_code, buyer, order)
     late = make_code(order, "TST0-LATE-0001")
@@ -131,6 +132,29 @@ def test_a_run_that_died_lets_no_code_in_twice_and_is_finished_by_the_next(
     assert not Code.objects.exclude(fingerprint_before=None).exists()
     assert queries.find_codes("TST0-LATE-0001") == [late]
     late.delete()
+    check_found_and_refused(seven, make_code, buyer, order)
+
+
+@pytest.mark.parametrize("point", KILLED_AT)
+def test_a_run_that_another_one_overtakes_at_any_point_makes_nothing_anew_twice(
+    seven: list[Code], make_code: MakeCode, buyer: User, order: Order, point: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The other finishes this replacement, begins the next one and dies in it: what this run read of the keys is long past."""
+
+    def overtake(name: str) -> None:
+        if name == point:
+            monkeypatch.setattr(faultpoints, "hook", None)
+            run()
+            run_until("vault.make_anew", monkeypatch)
+
+    monkeypatch.setattr(faultpoints, "hook", overtake)
+    run()
+    check_found_and_refused(seven, make_code, buyer, order)
+    if "beside" in statuses():
+        run()
+
+    assert set(statuses()) == {"decrypt_only", "active"}
+    assert not Code.objects.exclude(fingerprint_before=None).exists()
     check_found_and_refused(seven, make_code, buyer, order)
 
 
@@ -185,3 +209,11 @@ def test_the_command_replaces_it_and_the_record_says_so(seven: list[Code]) -> No
         ("key.replaced", None, "bidx key 2"),
         ("key.values_renewed", 8, "bidx key 2"),
     ]
+
+
+def test_codes_that_wait_are_sealed_anew_too(seven: list[Code]) -> None:
+    assert rotate(Purpose.CODE, progress=lambda done, of: None, wait=None).sealed == 7
+
+    waiting = ImportedCode.objects.get()
+    opened = open_sealed(waiting.sealed, purpose=Purpose.CODE, context=waiting.context())
+    assert (opened.expose(), left_over(Purpose.CODE)) == (WAITS.replace("-", ""), 0)
