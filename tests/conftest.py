@@ -62,6 +62,13 @@ def make_person(name: str, *roles: str) -> User:
     return person
 
 
+def make_newcomer(name: str, role: str) -> User:
+    """Somebody who was given the role just now: it does not confirm anything before it is settled."""
+    person = User.objects.create(username=name, display_name=name.replace("_", " ").title(), password="!")
+    RoleGrant.objects.create(user=person, role=role)
+    return person
+
+
 @pytest.fixture
 def person(db: None) -> Callable[..., User]:
     return make_person

@@ -6,15 +6,14 @@ from django.utils import timezone
 
 from procurement.approvals.models import ApprovalRequest
 from procurement.errors import NotAllowed, StaleState
-from procurement.staff.access import check_can, check_settled, people_with
+from procurement.staff.access import check_confirms, people_with
 from procurement.staff.models import User
 from procurement.staff.permissions import Permission
 
 
 def check_can_decide(user: User, request: ApprovalRequest) -> None:
     """A manager decides, whose role is a day old, and never on what they asked for themselves."""
-    check_can(user, Permission.ORDER_APPROVE)
-    check_settled(user, Permission.ORDER_APPROVE)
+    check_confirms(user, Permission.ORDER_APPROVE)
     if user.pk == request.requested_by_id:
         others = (
             ", ".join(str(person) for person in people_with(Permission.ORDER_APPROVE, but=user)) or "another manager"

@@ -14,7 +14,7 @@ from procurement.bookkeeping.models import Correction
 from procurement.bookkeeping.rules import AGAINST
 from procurement.bookkeeping.states import CORRECTION
 from procurement.errors import NotAllowed, Refused
-from procurement.staff.access import check_can, may
+from procurement.staff.access import check_can, check_confirms, may
 from procurement.staff.models import User
 from procurement.staff.permissions import Permission
 from procurement.states import transition
@@ -52,7 +52,7 @@ def propose_correction(
 
 def book_correction(*, by: User, correction: Correction) -> None:
     """Agree with another person's proposal and book it; Refused for a day whose books are closed."""
-    check_can(by, Permission.RECONCILIATION_SIGN)
+    check_confirms(by, Permission.RECONCILIATION_SIGN)
     if by.pk == correction.proposed_by_id:
         raise NotAllowed("You proposed this correction; another person confirms it. Nothing was booked.")
     with transaction.atomic():

@@ -19,7 +19,7 @@ from procurement.bookkeeping.models import Deposit, Evidence
 from procurement.bookkeeping.papers import paper_facts
 from procurement.bookkeeping.states import CREDITED_HOW, DEPOSIT, UNDER_WAY, WAYS
 from procurement.errors import DomainError, NotAllowed, Refused
-from procurement.staff.access import check_can
+from procurement.staff.access import check_can, check_settled
 from procurement.staff.models import User
 from procurement.staff.permissions import Permission
 from procurement.states import transition
@@ -98,6 +98,7 @@ def credit_deposit(
             "You announced this deposit, and the supplier's balance does not show exactly its amount. Nothing was "
             "booked. Another person of finance, or a manager, confirms it."
         )
+    check_settled(by, Permission.DEPOSIT_CONFIRM)
     if amount <= 0:
         raise Refused("A credit is more than zero. Nothing was booked.")
     day = credited_on or timezone.now().date()

@@ -6,7 +6,7 @@ from ledger.money import format_amount
 from procurement.catalog.models import Mapping, Product, Sku, ValidatedProduct
 from procurement.catalog.regions import canonical
 from procurement.errors import Refused
-from procurement.staff.access import check_can, people_with
+from procurement.staff.access import check_can, check_confirms, people_with
 from procurement.staff.models import User
 from procurement.staff.permissions import Permission
 
@@ -70,7 +70,7 @@ def check_second_person(user: User, mapping: Mapping) -> None:
 
 def check_can_activate(user: User, mapping: Mapping) -> None:
     """A second person with the permission; SKU and product must be the same card, and the product on offer (R3)."""
-    check_can(user, Permission.MAPPING_ACTIVATE)
+    check_confirms(user, Permission.MAPPING_ACTIVATE)
     check_second_person(user, mapping)
     check_same_card(mapping.sku, mapping.product, "The mapping was not activated. Retire it and draft one that fits.")
     if not mapping.product.active:

@@ -14,11 +14,11 @@ from procurement.custody.models import Destruction
 from procurement.custody.states import DESTRUCTION
 from procurement.errors import NotAllowed, Refused, StaleState
 from procurement.orders.models import Code
-from procurement.staff.access import check_can, check_settled
+from procurement.staff.access import check_can, check_confirms
 from procurement.staff.models import User
 from procurement.staff.permissions import Permission
 from procurement.states import transition
-from procurement.vault import keyring, month_of, rotation
+from procurement.vault import Purpose, keyring, month_of, rotation
 from procurement.vault.models import CryptoKey
 
 # Two zero counts a day apart: by then every process has sealed with the key after it for long.
@@ -39,6 +39,8 @@ def scope_of(key: CryptoKey) -> Scope:
 
     Refused for a key that seals, that values still need, that was retired less than a day ago, or is destroyed.
     """
+    if key.purpose == Purpose.BIDX:
+        raise Refused("Every fingerprint is made with all index keys, so none is destroyed. Nothing was changed.")
     counts = rotation.values_by_key()
     past = bool(key.period) and key.period < month_of(timezone.now())
     if key.status == keyring.DESTROYED:
@@ -90,8 +92,7 @@ def propose_destruction(*, by: User, key: CryptoKey, reason: str) -> Destruction
 
 def confirm_destruction(*, by: User, row: Destruction) -> None:
     """Agree with another administrator: the keys are destroyed, and what they sealed is blanked, in one transaction."""
-    check_can(by, Permission.KEY_MANAGE)
-    check_settled(by, Permission.KEY_MANAGE)
+    check_confirms(by, Permission.KEY_MANAGE)
     if by.pk == row.proposed_by_id:
         raise NotAllowed("You proposed this; another administrator confirms it. Nothing was erased.")
     with transaction.atomic():

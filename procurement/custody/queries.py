@@ -24,7 +24,7 @@ WORDS = {
     "totp": "Second factors",
     "audit_mac": "The record",
 }
-TONES = {keyring.ACTIVE: "good", keyring.DECRYPT_ONLY: "neutral", keyring.DESTROYED: "bad"}
+TONES = {keyring.ACTIVE: "good", keyring.BESIDE: "attention", keyring.DECRYPT_ONLY: "neutral", keyring.DESTROYED: "bad"}
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from procurement.catalog.models import Mapping, SkuImport
 from procurement.catalog.services.importing import apply_import, dry_run
 from procurement.catalog.services.mapping import activate_all_exact, propose_all
 from procurement.catalog.services.refreshing import refresh_products
-from procurement.demo import happenings
+from procurement.demo import codes, happenings
 from procurement.demo.agreements import agree
 from procurement.demo.happenings import TOP_UP, History
 from procurement.demo.world import Clock, Sandbox, connect_accounts, deposit, standing_clock, utc_midnight
@@ -176,6 +176,8 @@ def plan_last_hours(history: History, end: datetime) -> None:
     history.plan(
         end - timedelta(minutes=40), lambda clock: happenings.troubled(history, clock, "alpha", "part_delivery")
     )
+    history.plan(utc_midnight(end.date()) - timedelta(minutes=40), lambda clock: codes.at_night(history, clock))
+    history.plan(end - timedelta(minutes=32), lambda clock: codes.customers_of_the_day(history, clock))
     history.plan(end - timedelta(hours=20), lambda clock: happenings.stray_credit(history))
     history.plan(end - timedelta(days=4, hours=3), lambda clock: happenings.short_deposit(history, clock))
     history.plan(end - timedelta(days=4, hours=2), lambda clock: happenings.deposits_under_way(history))

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import uuid
+from typing import Any
 
 from django.conf import settings
 from django.db import models
 from django.db.models import F, Q
+from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from procurement.orders.states import CODE_IMPORT, DELIVERY_FILE
 from procurement.states import Status
-from procurement.vault import Context, month_of
+from procurement.vault import Context, id_text, month_text
 
 WHYS = [
     ("fault", "The customer reports a fault"),
@@ -189,6 +191,11 @@ class CodeImport(models.Model):
         return CODE_IMPORT.statuses[self.state]
 
 
+def place_of_imported(pk: Any, order: Any, uploaded_at: Any) -> Context:
+    month = month_text(uploaded_at)
+    return Context("orders_importedcode", "sealed", id_text(pk), order=id_text(order), period=month)
+
+
 class ImportedCode(models.Model):
     """One code that waits for a second person: sealed at once, and gone when they decided."""
 
@@ -197,15 +204,23 @@ class ImportedCode(models.Model):
     position = models.PositiveIntegerField()
     sealed = models.BinaryField()
     fingerprint = models.BinaryField(max_length=32, unique=True)
+    fingerprint_before = models.BinaryField(max_length=32, null=True)
     last4 = models.CharField(max_length=4)
     region = models.CharField(max_length=20, blank=True)
     # In major units, as it was written.
     denomination = models.CharField(max_length=20, blank=True)
     serial = models.CharField(max_length=100, blank=True)
 
+    class Meta:
+        constraints = [
+            # As of codes in custody.
+            models.UniqueConstraint(
+                Coalesce("fingerprint_before", "fingerprint"), name="a_code_waits_once_under_the_key_before_too"
+            ),
+        ]
+
     def __str__(self) -> str:
         return f"code ending {self.last4} that waits"
 
     def context(self) -> Context:
-        month = month_of(self.batch.uploaded_at)
-        return Context("orders_importedcode", "sealed", str(self.pk), order=str(self.batch.order_id), period=month)
+        return place_of_imported(self.pk, self.batch.order_id, self.batch.uploaded_at)

@@ -8,12 +8,13 @@ from typing import Any
 from django.conf import settings
 from django.db import models
 from django.db.models import F, Q
+from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from procurement.orders.custody import CodeImport, DeliveryFile, DeliveryLine, ImportedCode, Reveal, RevealAlert
 from procurement.orders.states import ATTEMPT, CODE, ORDER, UNCLAIMED
 from procurement.states import Status
-from procurement.vault import Context, month_of
+from procurement.vault import Context, id_text, month_text
 
 __all__ = [
     "Attempt",
@@ -315,6 +316,10 @@ class Delivery(models.Model):
         return f"{self.order}: {self.count} codes"
 
 
+def place_of_code(pk: Any, account: Any, order: Any, stored_at: Any) -> Context:
+    return Context("orders_code", "sealed", id_text(pk), id_text(account), id_text(order), month_text(stored_at))
+
+
 class Code(models.Model):
     """A code in custody: sealed, found by its keyed index, shown by its last four."""
 
@@ -326,6 +331,8 @@ class Code(models.Model):
     sealed = models.BinaryField()
     # Keyed hash of the code; UNIQUE over all suppliers, so the same code can't be stored twice (R61).
     fingerprint = models.BinaryField(max_length=32, unique=True)
+    # Only while the index key is replaced: the fingerprint under the key before (vault/reindexing.py).
+    fingerprint_before = models.BinaryField(max_length=32, null=True)
     last4 = models.CharField(max_length=4, db_index=True)
     serial = models.CharField(max_length=100, blank=True)
     # The region and denomination the supplier states for this very code; blank if it states none.
@@ -339,15 +346,20 @@ class Code(models.Model):
     handed_over_at = models.DateTimeField(null=True)
 
     class Meta:
-        constraints = [models.UniqueConstraint(fields=["order", "position"], name="codes_are_numbered")]
+        constraints = [
+            models.UniqueConstraint(fields=["order", "position"], name="codes_are_numbered"),
+            # While the index key is replaced some rows have only the old fingerprint; all of them have that one.
+            models.UniqueConstraint(
+                Coalesce("fingerprint_before", "fingerprint"), name="a_code_is_stored_once_under_the_key_before_too"
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"code ending {self.last4} of {self.order.client_order_id}"
 
     def context(self) -> Context:
         """Where the sealed code belongs; under any other context it does not open. Its month is that of its delivery."""
-        month = month_of(self.stored_at)
-        return Context("orders_code", "sealed", str(self.pk), str(self.account_id), str(self.order_id), month)
+        return place_of_code(self.pk, self.account_id, self.order_id, self.stored_at)
 
     @property
     def is_erased(self) -> bool:

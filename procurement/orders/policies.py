@@ -18,7 +18,7 @@ from procurement.staff.models import User
 from procurement.staff.permissions import Permission
 from procurement.suppliers.clients.redaction import mask_code_like
 from procurement.suppliers.models import SupplierAccount
-from procurement.vault import blind_index, normalise_code
+from procurement.vault import fingerprints, normalise_code
 
 MAX_QUANTITY = 1_000
 STALE_WARNING = timedelta(minutes=15)
@@ -117,7 +117,7 @@ def check_customer_order(text: str) -> str:
 def is_held_code(text: str) -> bool:
     """Whether this is one of our codes, in capitals or not; found through its keyed fingerprint, nothing is opened."""
     bare = normalise_code(text)
-    return len(bare) == CODE_LENGTH and Code.objects.filter(fingerprint=blind_index(bare)).exists()
+    return len(bare) == CODE_LENGTH and Code.objects.filter(fingerprint__in=fingerprints([bare])[0].both).exists()
 
 
 def clean_words(text: str) -> str:

@@ -23,7 +23,7 @@ from procurement.orders.services.timing import ahead_of
 from procurement.orders.standing import lane_blocker
 from procurement.orders.states import AWAITED, UNCONFIRMED
 from procurement.suppliers.models import Exchange
-from procurement.vault import blind_index, normalise_code
+from procurement.vault import fingerprints, normalise_code
 from procurement.web.parts import StripCell, TimelineEntry
 from procurement.web.subjects import SubjectLink, names_subjects
 
@@ -292,13 +292,17 @@ def latest_orders_of(user: Any, but: Order | None = None, limit: int = 5) -> lis
 def find_codes(text: str) -> list[Code]:
     """Codes by the whole code (through its keyed fingerprint, nothing is opened) or by the last four; at most 20."""
     wanted = normalise_code(text)
+    rows = Code.objects.select_related("order", "account").order_by("-stored_at")
     if len(wanted) == 4:
-        rows = Code.objects.filter(last4=wanted)
-    elif len(wanted) >= 8:
-        rows = Code.objects.filter(fingerprint=blind_index(wanted))
-    else:
+        return list(rows.filter(last4=wanted)[:20])
+    if len(wanted) < 8:
         return []
-    return list(rows.select_related("order", "account").order_by("-stored_at")[:20])
+    [asked] = fingerprints([wanted])
+    found = list(rows.filter(fingerprint__in=asked.both))
+    if not found and (now := fingerprints([wanted])[0]) != asked:
+        # The index key was replaced, and perhaps the row made anew, since the keys were read.
+        found = list(rows.filter(fingerprint__in=now.both))
+    return found
 
 
 @names_subjects("orders.attempt")

@@ -14,7 +14,7 @@ from procurement.people.kinds import KINDS, person_of
 from procurement.people.models import Proposal
 from procurement.people.states import CONFIRMED, DECLINED, EXPIRED, OPEN, PROPOSAL, WITHDRAWN
 from procurement.staff import sessions
-from procurement.staff.access import check_can, check_settled, people_with
+from procurement.staff.access import check_can, check_confirms, people_with
 from procurement.staff.models import User
 from procurement.staff.permissions import Permission
 from procurement.states import transition
@@ -71,8 +71,7 @@ def propose(*, by: User, kind: str, about: str, after: dict[str, Any], reason: s
 
 def check_may_decide(by: User, proposal: Proposal) -> None:
     """Another administrator than the one who proposed it, whom it is not about, and whose role is a day old."""
-    check_can(by, Permission.PEOPLE_MANAGE)
-    check_settled(by, Permission.PEOPLE_MANAGE)
+    check_confirms(by, Permission.PEOPLE_MANAGE)
     if by.pk not in (proposal.proposed_by_id, proposal.subject_id):
         return
     why = "You proposed this" if by.pk == proposal.proposed_by_id else "This is about you"

@@ -12,6 +12,7 @@ from django.utils import timezone
 from procurement.bookkeeping.models import Deposit
 from procurement.orders.models import Order, UnclaimedOrder
 from procurement.orders.states import UNCONFIRMED
+from procurement.staff import tries
 from procurement.staff.session_store import SessionStore
 from procurement.suppliers.models import BalanceSnapshot, Exchange, SupplierAccount
 from procurement.work.registry import LAST, handler, periodic
@@ -27,8 +28,9 @@ BEFORE_A_QUESTION = timedelta(days=1)
 
 @periodic("readings.daily", every=timedelta(days=1))
 def prune_daily() -> None:
-    """Make the pruning of each account due, and remove sessions that ended."""
+    """Make the pruning of each account due, and remove sessions that ended and misses that are forgotten."""
     SessionStore.clear_expired()
+    tries.drop_forgotten()
     for account in SupplierAccount.objects.values_list("pk", flat=True):
         make_due(PRUNE, str(account))
 

@@ -22,7 +22,7 @@ from procurement.reconciliation.matching import undo_broken
 from procurement.reconciliation.models import Day, Difference, SignOff
 from procurement.reconciliation.queries import matched_rows
 from procurement.reconciliation.states import CAUSES, SIGN_OFF
-from procurement.staff.access import check_can, may
+from procurement.staff.access import check_can, check_confirms, may
 from procurement.staff.models import User
 from procurement.staff.permissions import Permission
 from procurement.states import transition
@@ -76,7 +76,7 @@ def explain_difference(*, by: User, difference: Difference, cause: str, note: st
 
 def accept_difference(*, by: User, difference: Difference) -> None:
     """A second person agrees with the explanation of a large difference."""
-    check_can(by, Permission.RECONCILIATION_SIGN)
+    check_confirms(by, Permission.RECONCILIATION_SIGN)
     _check_open(difference)
     if not difference.cause:
         raise Refused("Nobody explained this difference yet. Nothing was accepted.")
@@ -120,7 +120,7 @@ def prepare_day(*, by: User, row: Day) -> SignOff:
 
 def sign_day(*, by: User, sign_off: SignOff, shown_hash: str) -> None:
     """Sign what another person prepared, as it was shown; Refused if the day changed since."""
-    check_can(by, Permission.RECONCILIATION_SIGN)
+    check_confirms(by, Permission.RECONCILIATION_SIGN)
     if sign_off.prepared_by_id == by.pk:
         raise NotAllowed("You prepared this day; another person signs it. Nothing was signed.")
     if shown_hash != sign_off.content_hash:

@@ -52,8 +52,17 @@ def check_settled(user: User, permission: Permission) -> None:
         settled_at = user.settled_at(permission)
         until = f" It may from {settled_at:%d %b %H:%M} UTC on." if settled_at else ""
         raise NotAllowed(
-            f"Your role is younger than 24 hours and neither approves nor reveals yet.{until} Nothing was changed."
+            f"Your role is younger than 24 hours and neither approves, confirms nor reveals yet.{until} Nothing was changed."
         )
+
+
+def check_confirms(user: User, permission: Permission) -> None:
+    """Raise NotAllowed unless a settled role of theirs has `permission`: for whoever confirms as the second of two people.
+
+    A role that somebody was given a moment ago, perhaps by the first of the two, must not be the second pair of eyes.
+    """
+    check_can(user, permission)
+    check_settled(user, permission)
 
 
 def requires(*permissions: Permission) -> Callable[[View], View]:

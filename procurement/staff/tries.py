@@ -66,15 +66,21 @@ def take(*names: object, pace: Pace) -> None:
     Outside of a transaction: the count must stand when the try fails.
     """
     key, now = _key(names), timezone.now()
-    Misses.objects.filter(since__lt=now - FORGOTTEN_AFTER).delete()
     for _ in range(CONTENDED):
         row, _created = Misses.objects.get_or_create(key=key, defaults={"since": now, "last_at": now})
-        left = row.last_at + pace.wait_after(row.count) - now
-        if row.count and left > timedelta(0):
+        same = Misses.objects.filter(key=key, count=row.count, since=row.since)
+        misses, since = (0, now) if row.since < now - FORGOTTEN_AFTER else (row.count, row.since)
+        left = row.last_at + pace.wait_after(misses) - now
+        if misses and left > timedelta(0):
             raise TooManyTries(left)
-        if Misses.objects.filter(key=key, count=row.count).update(count=row.count + 1, last_at=now):
+        if same.update(count=misses + 1, last_at=now, since=since):
             return
     raise TooManyTries(pace.first)
+
+
+def drop_forgotten() -> None:
+    """Remove what counts no more; each day, so that no try has to."""
+    Misses.objects.filter(since__lt=timezone.now() - FORGOTTEN_AFTER).delete()
 
 
 def clear(*names: object) -> None:

@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from procurement.audit.services import record
 from procurement.errors import NotAllowed, Refused, StaleState
-from procurement.staff.access import check_can
+from procurement.staff.access import check_can, check_confirms
 from procurement.staff.models import User
 from procurement.staff.permissions import Permission
 from procurement.suppliers.calibration import Delivery, Findings, calibrate, from_sealed
@@ -121,7 +121,7 @@ def confirm_scheme(*, by: User, account: SupplierAccount, calibration_id: str, p
 
     `proposed_at` (ISO) names the proposal the person read: another one made meanwhile is not confirmed by it.
     """
-    check_can(by, Permission.ACCOUNT_MANAGE)
+    check_confirms(by, Permission.ACCOUNT_MANAGE)
     calibration = _under_way(account)
     if str(calibration.pk) != calibration_id or calibration.proposal is None or calibration.proposed_at is None:
         raise StaleState("This proposal is gone. Nothing was changed. Reload the page.")

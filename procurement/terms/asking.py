@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from procurement.audit.services import record
 from procurement.errors import NotAllowed, Refused
-from procurement.staff.access import check_can
+from procurement.staff.access import check_can, check_confirms
 from procurement.staff.models import User
 from procurement.staff.permissions import Permission
 from procurement.states import transition
@@ -87,7 +87,7 @@ def answer_question(*, by: User, question: Question, answer: str, control: str) 
 
 def check_question(*, by: User, question: Question) -> None:
     """A second administrator agrees with the answer and has seen its control applied (R17)."""
-    check_can(by, Permission.ACCOUNT_MANAGE)
+    check_confirms(by, Permission.ACCOUNT_MANAGE)
     if question.answered_by_id == by.pk:
         raise NotAllowed("You answered this yourself; another administrator checks it. Nothing was changed.")
     transition(question, CHECKED, by=by, machine=QUESTION, checked_by=by, checked_at=timezone.now())

@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from procurement.audit.services import record
 from procurement.errors import NotAllowed, Refused, StaleState
-from procurement.staff.access import check_can
+from procurement.staff.access import check_can, check_confirms
 from procurement.staff.models import User
 from procurement.staff.permissions import Permission
 from procurement.states import transition
@@ -86,7 +86,7 @@ def check_said(account: SupplierAccount, kind: str, said: Said, value: str, refe
 
 def confirm_statement(*, by: User, statement: Statement) -> None:
     """A second person looked the statement up at its source: from now on it holds until its last day (R12, R13)."""
-    check_can(by, Permission.ACCOUNT_MANAGE)
+    check_confirms(by, Permission.ACCOUNT_MANAGE)
     if statement.recorded_by_id == by.pk:
         raise NotAllowed("You recorded this yourself; it needs another administrator. Nothing was confirmed.")
     if statement.is_advertised:

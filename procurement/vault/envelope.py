@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import struct
+from functools import lru_cache
 from typing import NamedTuple
 
 from procurement.errors import Unavailable
@@ -46,14 +47,21 @@ class Context(NamedTuple):
     def fields(self, purpose: str) -> tuple[str, ...]:
         return (CONTEXT_LABEL, purpose, self.table, self.column, self.row, self.supplier, self.order)
 
+    def place(self, purpose: str) -> bytes:
+        """The fields as they are authenticated."""
+        return _place_of_all(purpose, self.table, self.column) + length_prefixed(self.row, self.supplier, self.order)
+
 
 def length_prefixed(*fields: str | bytes) -> bytes:
     """Fields joined so that no two different lists give the same bytes."""
-    joined = b""
-    for field in fields:
-        part = field.encode() if isinstance(field, str) else field
-        joined += LENGTH.pack(len(part)) + part
-    return joined
+    parts = [field.encode() if isinstance(field, str) else field for field in fields]
+    return b"".join([piece for part in parts for piece in (LENGTH.pack(len(part)), part)])
+
+
+@lru_cache(maxsize=64)
+def _place_of_all(purpose: str, table: str, column: str) -> bytes:
+    """What the values of one column have in common: a rotation needs it for each of them."""
+    return length_prefixed(CONTEXT_LABEL, purpose, table, column)
 
 
 def encrypt(plain: bytes, *, key: bytes, key_id: int, fields: tuple[str, ...]) -> bytes:
@@ -93,9 +101,8 @@ def _decrypt(blob: bytes, key: bytes, place: bytes) -> bytes:
         raise SealBroken("it was changed, or belongs to another record") from None
 
 
-def encrypt_anew(blob: bytes, *, old: bytes, key: bytes, key_id: int, fields: tuple[str, ...]) -> bytes:
+def encrypt_anew(blob: bytes, *, old: bytes, key: bytes, key_id: int, place: bytes) -> bytes:
     """What `blob` (of this format) holds, sealed for the same place with another key, and opened once more to be sure."""
-    place = length_prefixed(*fields)
     plain = _decrypt(blob, old, place)
     anew = _encrypt(plain, key, key_id, place)
     if _decrypt(anew, key, place) != plain:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import secrets
 import threading
 import time
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from django.apps import apps
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, connection, transaction
 from django.db.models import Max
 from django.utils import timezone
 
@@ -26,9 +26,11 @@ from procurement.vault.purposes import Purpose
 if TYPE_CHECKING:
     from procurement.vault.models import CryptoKey
 
-ACTIVE, DECRYPT_ONLY, DESTROYED = "active", "decrypt_only", "destroyed"
+ACTIVE, BESIDE, DECRYPT_ONLY, DESTROYED = "active", "beside", "decrypt_only", "destroyed"
 # Seconds after which every process has noticed that another key seals.
 TAKEN_UP_AFTER = 60.0
+# The advisory lock of PostgreSQL that index keys are held by; any number that nobody else uses.
+INDEX_KEYS_LOCK = 0x0C0DE
 
 
 @dataclass(frozen=True)
@@ -38,6 +40,15 @@ class _Held:
     dek: bytes = field(repr=False)
     wrapped: bytes
     until: float
+
+
+@dataclass(frozen=True)
+class IndexKey:
+    """One of the keys that a fingerprint is made with, one after the other; `beside`: rows without the next one's are still there."""
+
+    id: int
+    dek: bytes = field(repr=False)
+    beside: bool
 
 
 class _Ring:
@@ -186,16 +197,73 @@ def active_ids(purpose: Purpose) -> list[int]:
     return list(_keys().objects.filter(purpose=purpose.value, status=ACTIVE).values_list("pk", flat=True))
 
 
-def replace_keys(purpose: Purpose) -> None:
-    """Make new keys those that seal; the ones before open what they sealed. All processes seal with them after `TAKEN_UP_AFTER`."""
+def replace_keys(purpose: Purpose, replaced: Callable[[CryptoKey], object]) -> None:
+    """Make new keys those that seal; the ones before open what they sealed. All processes seal with them after `TAKEN_UP_AFTER`.
+
+    `replaced` is told each of them, in the transaction that makes it.
+    """
     try:
         with transaction.atomic():
             for before in _keys().objects.filter(purpose=purpose.value, status=ACTIVE).order_by("pk"):
                 _keys().objects.filter(pk=before.pk).update(status=DECRYPT_ONLY, retired_at=timezone.now())
-                _insert(purpose, before.period, before.version + 1)
+                replaced(_insert(purpose, before.period, before.version + 1))
     except IntegrityError:
         raise Refused(f"Somebody else replaced the {purpose.value} key just now. Nothing was changed by you.") from None
     forget()
+
+
+def index_keys() -> list[IndexKey]:
+    """The keys of a fingerprint, oldest first; asked for each time. Inside a transaction they stay these until its end."""
+    if connection.in_atomic_block:
+        _hold_index_keys(alone=False)
+    if not active_ids(Purpose.BIDX):
+        _ensure_first(Purpose.BIDX)
+    rows = _keys().objects.filter(purpose=Purpose.BIDX.value).order_by("version").values_list("pk", "status")
+    return [IndexKey(pk, key_by_id(pk, Purpose.BIDX), status == BESIDE) for pk, status in rows]
+
+
+def add_index_key(replaced: Callable[[CryptoKey], object], unfinished: Callable[[], bool]) -> None:
+    """Let every fingerprint that is stored from now on be made with one more key, beside the one before.
+
+    Nothing, while the replacement before is unfinished. `replaced` is told of the new key, in the same transaction.
+    """
+    with transaction.atomic():
+        _hold_index_keys(alone=True)
+        before = _ensure_first(Purpose.BIDX)
+        if not (_replaced_index_key().exists() or unfinished()):
+            _keys().objects.filter(pk=before.pk).update(status=BESIDE)
+            replaced(_insert(Purpose.BIDX, "", before.version + 1))
+
+
+def retire_index_key(lacking: Callable[[], bool]) -> bool:
+    """Let no fingerprint be stored under the key before any more, unless some row is lacking the new one: then False."""
+    with transaction.atomic():
+        _hold_index_keys(alone=True)
+        if _replaced_index_key().exists() and lacking():
+            return False
+        _replaced_index_key().update(status=DECRYPT_ONLY, retired_at=timezone.now())
+    return True
+
+
+def index_key_is_replaced() -> bool:
+    """Whether two index keys are in use beside each other."""
+    return bool(_replaced_index_key().exists())
+
+
+def _replaced_index_key() -> Any:
+    return _keys().objects.filter(purpose=Purpose.BIDX.value, status=BESIDE)
+
+
+def _hold_index_keys(*, alone: bool) -> None:
+    """Until the transaction ends nobody changes the index keys, and with `alone` nobody stores a fingerprint either.
+
+    SQLite's writers are alone as it is. No constraint can do this: one row under the old key alone, stored by somebody
+    who read the keys before the new one came, would be compared with no row that is under the new key alone.
+    """
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            lock = "pg_advisory_xact_lock" if alone else "pg_advisory_xact_lock_shared"
+            cursor.execute(f"SELECT {lock}(%s)", [INDEX_KEYS_LOCK])
 
 
 def destroy(ids: Collection[int]) -> None:

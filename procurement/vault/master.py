@@ -20,6 +20,8 @@ from procurement.errors import Unavailable
 from procurement.vault import primitives
 from procurement.vault.primitives import KEY_BYTES, NONCE_BYTES
 
+FILE = "file:"
+
 
 class KeyUnavailable(Unavailable):
     """The master key is missing, malformed, readable by others, out of reach, or not the one that wrapped the stored keys."""
@@ -57,7 +59,7 @@ class LocalKey:
 
 def master_key() -> MasterKey:
     """The master key that wraps new keys; KeyUnavailable without one."""
-    text = str(settings.MASTER_KEY or (settings.MASTER_KEY_FILE and f"file:{settings.MASTER_KEY_FILE}"))
+    text = str(settings.MASTER_KEY or (settings.MASTER_KEY_FILE and f"{FILE}{settings.MASTER_KEY_FILE}"))
     if not text:
         raise KeyUnavailable(
             "The master key is not set, so nothing can be sealed or opened. "
@@ -80,8 +82,8 @@ def named(text: str) -> MasterKey:
         from procurement.vault.transit import TransitKey  # noqa: PLC0415
 
         return TransitKey.at(text)
-    if text.startswith("file:"):
-        text = private_text(Path(text.removeprefix("file:")), "The master key file", stat.S_IRWXG | stat.S_IRWXO)
+    if text.startswith(FILE):
+        text = private_text(Path(text.removeprefix(FILE)), "The master key file", stat.S_IRWXG | stat.S_IRWXO)
     try:
         key = base64.b64decode(text, validate=True)
     except (binascii.Error, ValueError):

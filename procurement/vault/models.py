@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.db import models
 from django.utils import timezone
 
-from procurement.vault.keyring import ACTIVE, DECRYPT_ONLY, DESTROYED
+from procurement.vault.keyring import ACTIVE, BESIDE, DECRYPT_ONLY, DESTROYED
 from procurement.vault.purposes import Purpose
 
 
@@ -25,7 +25,12 @@ class CryptoKey(models.Model):
     status = models.CharField(
         max_length=20,
         default=ACTIVE,
-        choices=[(ACTIVE, "Seals"), (DECRYPT_ONLY, "Retired, opens only"), (DESTROYED, "Destroyed")],
+        choices=[
+            (ACTIVE, "In use"),
+            (BESIDE, "Being replaced"),
+            (DECRYPT_ONLY, "Retired, opens only"),
+            (DESTROYED, "Destroyed"),
+        ],
     )
     # Empty once the key was destroyed.
     wrapped_dek = models.BinaryField()
@@ -47,6 +52,11 @@ class CryptoKey(models.Model):
             models.CheckConstraint(
                 condition=~models.Q(status=DESTROYED) | models.Q(destroyed_at__isnull=False, wrapped_dek=b""),
                 name="a_destroyed_key_is_gone",
+            ),
+            # Each fingerprint is made with all index keys, one over the other: without one none could be compared.
+            models.CheckConstraint(
+                condition=~models.Q(purpose=Purpose.BIDX.value, status=DESTROYED),
+                name="an_index_key_is_never_destroyed",
             ),
         ]
 

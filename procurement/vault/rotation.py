@@ -22,14 +22,14 @@ from django.utils import timezone
 from procurement.errors import Refused
 from procurement.faultpoints import faultpoint
 from procurement.vault import keyring
-from procurement.vault.columns import SEALED_COLUMNS, SealedColumn, columns_of
+from procurement.vault.columns import SEALED_COLUMNS, Held, SealedColumn, columns_of, id_text
 from procurement.vault.envelope import SealBroken
 from procurement.vault.models import CryptoKey
 from procurement.vault.purposes import Purpose
-from procurement.vault.sealing import seal_anew
+from procurement.vault.sealing import BatchKeys, seal_anew
 
 BATCH = 1000
-# A row, its value as it was read, and the same value sealed anew.
+# A row by its key as SQL takes it, its value as it was read, and the same value sealed anew.
 Change = tuple[Any, bytes, bytes]
 # Where the key's id stands in a sealed value, counted from 1 as SQL does.
 KEY_ID_AT, KEY_ID_BYTES = 4, 4
@@ -52,7 +52,7 @@ def key_of_value(column: SealedColumn) -> Substr:
 def under_other_keys(column: SealedColumn, ids: Collection[int]) -> Any:
     """Rows whose value none of these keys sealed."""
     names = [key_id.to_bytes(KEY_ID_BYTES, "big") for key_id in ids]
-    return column.contents.alias(key_of_value=key_of_value(column)).exclude(key_of_value__in=names)
+    return column.rows.alias(key_of_value=key_of_value(column)).exclude(key_of_value__in=names)
 
 
 def left_over(purpose: Purpose) -> int:
@@ -81,13 +81,21 @@ def erase(ids: Collection[int]) -> int:
     return blanked
 
 
+def unnoticed(key: CryptoKey) -> None:
+    """For who need not be told that a key came into use."""
+
+
 def rotate(
-    purpose: Purpose, *, progress: Callable[[int, int], object], wait: Callable[[float], object] | None
+    purpose: Purpose,
+    *,
+    progress: Callable[[int, int], object],
+    wait: Callable[[float], object] | None,
+    replaced: Callable[[CryptoKey], object] = unnoticed,
 ) -> Rotation:
     """Replace the key of a purpose, or finish the replacement that was begun, and seal everything anew with it.
 
     `progress(done, all)` is told after every batch; `wait(seconds)` passes the time in which other processes may still
-    seal with the key before, None says that there are none. Refused for a purpose that seals nothing.
+    seal with the key before, None says that there are none; `replaced` is told each new key. Refused for a purpose that seals nothing.
     """
     if not columns_of(purpose):
         raise Refused(f"Nothing is sealed for “{purpose.value}”, so there is nothing to rotate. Nothing was changed.")
@@ -95,7 +103,7 @@ def rotate(
     keyring.forget()
     left = left_over(purpose)
     if not left:
-        keyring.replace_keys(purpose)
+        keyring.replace_keys(purpose, replaced)
         faultpoint("vault.key_replaced")
         left = left_over(purpose)
     done = Rotation()
@@ -112,44 +120,48 @@ def rotate(
 
 
 def _rewrap(column: SealedColumn, done: Rotation, progress: Callable[[], object]) -> None:
-    last = None
+    model, last = apps.get_model(column.model), None
     while True:
         # Asked for each batch: a month that had no key gets its first one on the way.
         rows = under_other_keys(column, keyring.active_ids(column.purpose)).order_by("pk")
-        batch = list(rows[:BATCH] if last is None else rows.filter(pk__gt=last)[:BATCH])
+        batch = column.held(rows[:BATCH] if last is None else rows.filter(pk__gt=last)[:BATCH])
         if not batch:
             return
-        done.sealed += _write(column, [change for row in batch if (change := _sealed_anew(column, row, done))])
+        keys = BatchKeys(column.purpose)
+        changes = [change for row in batch if (change := _sealed_anew(column, row, keys, done))]
+        done.sealed += write(model, column.column, changes)
         faultpoint("vault.batch_sealed")
         last = batch[-1].pk
         progress()
 
 
-def _sealed_anew(column: SealedColumn, row: Any, done: Rotation) -> Change | None:
+def _sealed_anew(column: SealedColumn, row: Held, keys: BatchKeys, done: Rotation) -> Change | None:
     """The change of one value; one that does not open is named and left."""
-    before = bytes(getattr(row, column.column))
     try:
-        return row.pk, before, seal_anew(before, purpose=column.purpose, context=column.context(row))
+        return row.pk, row.sealed, seal_anew(row.sealed, keys=keys, context=row.context)
     except SealBroken as error:
-        name = f"{column} of {row.pk}: {error.sentence}"
+        name = f"{column} of {id_text(row.pk)}: {error.sentence}"
         done.broken += [name] if name not in done.broken else []
         return None
 
 
-def _write(column: SealedColumn, changes: Sequence[Change]) -> int:
-    """One statement for a batch: each value is written only if it is still the one that was read. How many were."""
+def write(model: Any, column: str, changes: Sequence[Change], *, keep: str = "") -> int:
+    """One statement for a batch: each value is written only if it is still the one that was read. How many were.
+
+    With `keep` that column takes the value that was read.
+    """
     if not changes:
         return 0
-    model, database = apps.get_model(column.model), connections[DEFAULT_DB_ALIAS]
-    key = model._meta.pk
-    names = (model._meta.db_table, key.column, model._meta.get_field(column.column).column)
-    table, pk, sealed = map(database.ops.quote_name, names)
+    database = connections[DEFAULT_DB_ALIAS]
+    quote, key = database.ops.quote_name, model._meta.pk
+    table, pk, changed = quote(model._meta.db_table), quote(key.column), quote(model._meta.get_field(column).column)
+    kept = f", {quote(model._meta.get_field(keep).column)} = anew.was" if keep else ""
     values = ", ".join(["(%s, %s, %s)"] * len(changes))
     with database.cursor() as cursor:
         cursor.execute(
-            f"UPDATE {table} SET {sealed} = anew.becomes FROM "  # noqa: S608 - names of our own
+            f"UPDATE {table} SET {changed} = anew.becomes{kept} FROM "  # noqa: S608 - names of our own
             f"(WITH anew (pk, was, becomes) AS (VALUES {values}) SELECT * FROM anew) AS anew "
-            f"WHERE {table}.{pk} = anew.pk AND {table}.{sealed} = anew.was",
-            [part for one, was, becomes in changes for part in (key.get_db_prep_value(one, database), was, becomes)],
+            f"WHERE {table}.{pk} = anew.pk AND {table}.{changed} = anew.was",
+            [part for change in changes for part in change],
         )
         return int(cursor.rowcount)

@@ -1,4 +1,4 @@
-"""Seal and open values, and the keyed fingerprint that finds a code without opening any (R61, R62)."""
+"""Seal and open values, and a code as it is compared (R61, R62)."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import unicodedata
 
 from procurement.faultpoints import faultpoint
 from procurement.vault import keyring, primitives
-from procurement.vault.envelope import Context, SealBroken, decrypt, encrypt, encrypt_anew, key_id_of, length_prefixed
+from procurement.vault.envelope import Context, SealBroken, decrypt, encrypt, encrypt_anew, key_id_of
 from procurement.vault.purposes import Purpose
 from procurement.vault.secret import Secret
 
@@ -39,17 +39,35 @@ def open_sealed(blob: bytes | memoryview, *, purpose: Purpose | str, context: Co
     return Secret(decrypt(blob, key=key, fields=context.fields(purpose.value)))
 
 
-def seal_anew(blob: bytes | memoryview, *, purpose: Purpose, context: Context) -> bytes:
+class BatchKeys:
+    """The working keys for a batch of values of one purpose, each asked for once; use it no longer than that."""
+
+    def __init__(self, purpose: Purpose) -> None:
+        self.purpose, self.name = purpose, purpose.value
+        # By the key's id, and by the month whose values are sealed now.
+        self._opens: dict[int, bytes] = {}
+        self._seals: dict[str, tuple[int, bytes]] = {}
+
+    def opens(self, key_id: int) -> bytes:
+        if held := self._opens.get(key_id):
+            return held
+        dek = keyring.key_by_id(key_id, self.purpose)
+        self._opens[key_id] = keyring.working_key(dek, key_id=key_id, purpose=self.purpose, use="seal")
+        return self._opens[key_id]
+
+    def seals(self, period: str) -> tuple[int, bytes]:
+        if held := self._seals.get(period):
+            return held
+        key_id, _ = keyring.active_key(self.purpose, period)
+        self._seals[period] = (key_id, self.opens(key_id))
+        return self._seals[period]
+
+
+def seal_anew(blob: bytes, *, keys: BatchKeys, context: Context) -> bytes:
     """A sealed value under the key that seals now; it was opened again before it is given back. SealBroken if it does not open."""
-    blob = bytes(blob)
-    old_id, (key_id, dek) = key_id_of(blob), keyring.active_key(purpose, context.period)
-    return encrypt_anew(
-        blob,
-        old=keyring.working_key(keyring.key_by_id(old_id, purpose), key_id=old_id, purpose=purpose, use="seal"),
-        key=keyring.working_key(dek, key_id=key_id, purpose=purpose, use="seal"),
-        key_id=key_id,
-        fields=context.fields(purpose.value),
-    )
+    old = keys.opens(key_id_of(blob))
+    key_id, key = keys.seals(context.period)
+    return encrypt_anew(blob, old=old, key=key, key_id=key_id, place=context.place(keys.name))
 
 
 def normalise_code(code: str | Secret) -> str:
@@ -63,13 +81,6 @@ def last4(code: str | Secret) -> str:
     """The public handle of a code; empty for codes so short that four characters would give them away."""
     text = normalise_code(code)
     return text[-4:] if len(text) >= SHORTEST_WITH_LAST4 else ""
-
-
-def blind_index(code: str | Secret) -> bytes:
-    """32 bytes that are equal exactly for equal codes, and cannot be computed without the key."""
-    key_id, dek = keyring.active_key(Purpose.BIDX)
-    key = keyring.working_key(dek, key_id=key_id, purpose=Purpose.BIDX, use="index")
-    return primitives.mac(length_prefixed("code", normalise_code(code)), key=key)
 
 
 def authenticate(message: bytes, *, purpose: Purpose) -> bytes:

@@ -24,7 +24,7 @@ from django.db import DatabaseError
 from procurement.staff.demo import LOGINS, PASSWORD
 from procurement.staff.models import User
 from procurement.vault import KeyUnavailable
-from procurement.vault.keyring import master_key
+from procurement.vault.master import FILE, master_keys
 
 SECRET_KEY_LENGTH, SECRET_KEY_CHARACTERS = 50, 10
 A_YEAR = 31_536_000
@@ -58,7 +58,7 @@ def secret_key() -> str:
 
 def sealing_key() -> str:
     try:
-        master_key()
+        list(master_keys())
     except KeyUnavailable as error:
         return error.sentence
     return ""
@@ -66,9 +66,11 @@ def sealing_key() -> str:
 
 def key_beside_data() -> str:
     """A backup of the data folder must not hold the key to it."""
-    path = settings.MASTER_KEY_FILE
-    inside = path and Path(path).resolve().is_relative_to(Path(settings.DATA_DIR).resolve())
-    return "COUNTERSIGN_MASTER_KEY_FILE lies in the data folder; keep it elsewhere." if inside else ""
+    named = [settings.MASTER_KEY, settings.MASTER_KEY_OTHER]
+    files = [settings.MASTER_KEY_FILE, *(text.removeprefix(FILE) for text in named if text.startswith(FILE))]
+    folder = Path(settings.DATA_DIR).resolve()
+    inside = any(path and Path(path).resolve().is_relative_to(folder) for path in files)
+    return "A master key file lies in the data folder; keep it elsewhere." if inside else ""
 
 
 def cookies() -> str:
@@ -144,6 +146,10 @@ def reports() -> str:
     return f"These loggers print keys and codes below WARNING: {', '.join(loud)}" if loud else ""
 
 
+def second_factor() -> str:
+    return "" if settings.FACTOR_REQUIRED else "A password alone opens codes here: FACTOR_REQUIRED is switched off."
+
+
 RULES: dict[str, Callable[[], str]] = {
     "countersign.E001": debug,
     "countersign.E002": https,
@@ -157,6 +163,7 @@ RULES: dict[str, Callable[[], str]] = {
     "countersign.E010": aids_of_tests,
     "countersign.E011": reports,
     "countersign.E013": servers,
+    "countersign.E014": second_factor,
 }
 DEMO_PEOPLE = "countersign.E012"
 

@@ -21,6 +21,7 @@ from procurement.errors import NotAllowed, Refused, StaleState
 from procurement.staff.models import User
 from procurement.suppliers.models import SupplierAccount
 from tests.bookkeeping.conftest import UsdBooks
+from tests.conftest import make_newcomer
 
 REASON = "The supplier charged a fee, ticket 4711."
 
@@ -49,6 +50,18 @@ def test_a_fee_is_proposed_by_one_confirmed_by_another_and_booked_once(
     assert (books.balances()["funds"], books.balances()["fees"]) == ((9_700, 0), (300, 0))
     entry = Entry.objects.get(kind="correction")
     assert (entry.memo, entry.actor) == (REASON, "Fay Finance and Mia Manager")
+
+
+@pytest.mark.requirement("R84", "R88")
+def test_a_role_of_today_confirms_no_correction(books: UsdBooks, account: SupplierAccount, finance: User) -> None:
+    books.fund(10_000)
+    row = propose(finance, account)
+
+    with pytest.raises(NotAllowed, match="younger than 24 hours and neither approves, confirms nor reveals"):
+        corrections.book_correction(by=make_newcomer("new", "finance"), correction=row)
+
+    row.refresh_from_db()
+    assert (row.state, row.decided_by, Entry.objects.count()) == ("proposed", None, 1)
 
 
 @pytest.mark.requirement("R84")

@@ -19,6 +19,7 @@ from procurement.errors import NotAllowed, Refused, StaleState
 from procurement.staff.models import User
 from procurement.suppliers.models import BalanceSnapshot, SupplierAccount
 from tests.bookkeeping.conftest import UsdBooks
+from tests.conftest import make_newcomer
 
 TXID = "ab" * 32
 Announce = Callable[..., Deposit]
@@ -262,3 +263,14 @@ def test_other_files_are_refused(announce: Announce, finance: User, name: str, c
     with pytest.raises(Refused, match=said):
         deposits.add_evidence(by=finance, deposit=row, name=name, content=content)
     assert Evidence.objects.count() == 1
+
+
+def test_a_role_of_today_books_only_what_the_balance_shows(announce: Announce, account: SupplierAccount) -> None:
+    row, newcomer = announce(), make_newcomer("new", "finance")
+    with pytest.raises(NotAllowed, match="younger than 24 hours"):
+        deposits.credit_deposit(by=newcomer, deposit=row)
+    nothing_booked(row, "sent")
+
+    reads(account, 10_000)
+    deposits.credit_deposit(by=newcomer, deposit=row)
+    assert Entry.objects.count() == 1

@@ -18,7 +18,7 @@ from procurement.orders.models import Code, Delivery, Order
 from procurement.staff.models import User
 from procurement.suppliers import services as suppliers
 from procurement.suppliers.models import SupplierAccount
-from procurement.vault import Purpose, blind_index, last4, normalise_code, seal
+from procurement.vault import Purpose, fingerprints, last4, normalise_code, seal
 
 CODE = "TST0-7K3M-ZZ42"
 
@@ -117,7 +117,7 @@ def make_code() -> Callable[..., Code]:
         code = Code(
             order=order,
             delivery=delivery,
-            fingerprint=blind_index(text),
+            **fingerprints([text])[0]._asdict(),
             last4=last4(text),
             **{**given, **facts},
         )

@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from procurement.bookkeeping import postings
 from procurement.demo import seed
+from procurement.orders.custody import DeliveryFile, Reveal, RevealAlert
 from procurement.orders.models import Code, Order
 from procurement.reconciliation.models import Day
 from procurement.staff.models import User
@@ -40,6 +41,9 @@ def test_a_history_is_lived_through_once_and_the_clocks_run_again(
     assert Day.objects.filter(state="agrees").exists()
     assert set(WebhookEvent.objects.values_list("result", flat=True)) == {"applied"}
     assert Order.objects.filter(state="pending_approval").exists()
+    assert Reveal.objects.filter(outcome="shown").count() == 3
+    assert "off_hours" in RevealAlert.objects.values_list("pattern", flat=True)
+    assert (Code.objects.filter(state="handed_over").count(), DeliveryFile.objects.get().state) == (2, "requested")
     world = sandbox_server.call("GET", "clock")
     assert (world["frozen_at"], world["offset_seconds"]) == (None, 0)
     assert all(not account.settings["limits"] for account in SupplierAccount.objects.all())

@@ -34,6 +34,7 @@ def live(settings: Any, tmp_path: Path) -> Any:
     tmp_path.chmod(0o700)
     settings.ENVIRONMENT, settings.DEBUG, settings.SHARED_CLOCK = "live", False, "database"
     settings.SITE_URL, settings.ALLOWED_HOSTS = "https://countersign.example", ["countersign.example"]
+    settings.FACTOR_REQUIRED = True
     settings.SECURE_SSL_REDIRECT, settings.SECURE_HSTS_SECONDS = True, 31_536_000
     settings.SECRET_KEY = "0123456789abcdefghijklmnopqrstuvwxyz" * 2
     settings.DATA_DIR, settings.SUPPLIER_HOSTS = tmp_path, ["psnb2b.com"]
@@ -43,11 +44,14 @@ def live(settings: Any, tmp_path: Path) -> Any:
     return settings
 
 
-def key_file(settings: Any, folder: Path, mode: int = 0o600) -> None:
+def key_file(settings: Any, folder: Path, mode: int = 0o600, *, named_by: str = "MASTER_KEY_FILE") -> None:
     file = folder / "master.key"
     file.write_text(base64.b64encode(b"k" * 32).decode())
     file.chmod(mode)
-    settings.MASTER_KEY, settings.MASTER_KEY_FILE = "", str(file)
+    if named_by == "MASTER_KEY_FILE":
+        settings.MASTER_KEY, settings.MASTER_KEY_FILE = "", str(file)
+    else:
+        setattr(settings, named_by, f"file:{file}")
 
 
 def change(**changes: Any) -> Callable[[Any], None]:
@@ -70,6 +74,20 @@ WRONG: dict[str, tuple[str, Callable[[Any], None]]] = {
     "no master key": ("E004", change(MASTER_KEY="", MASTER_KEY_FILE="")),
     "a master key of three bytes": ("E004", change(MASTER_KEY="YWJj")),
     "a master key file that others read": ("E004", lambda live: key_file(live, live.DATA_DIR.parent, 0o644)),
+    "a master key file that is not there": ("E004", change(MASTER_KEY="file:/nowhere/master.key")),
+    "another master key that others read": (
+        "E004",
+        lambda live: key_file(live, live.DATA_DIR.parent, 0o644, named_by="MASTER_KEY_OTHER"),
+    ),
+    "a master key in the data folder by its other name": (
+        "E005",
+        lambda live: key_file(live, live.DATA_DIR, named_by="MASTER_KEY"),
+    ),
+    "another master key in the data folder": (
+        "E005",
+        lambda live: key_file(live, live.DATA_DIR, named_by="MASTER_KEY_OTHER"),
+    ),
+    "a password alone": ("E014", change(FACTOR_REQUIRED=False)),
     "a master key in the data folder": ("E005", lambda live: key_file(live, live.DATA_DIR)),
     "a session cookie without TLS": ("E006", change(SESSION_COOKIE_SECURE=False)),
     "a session cookie for scripts": ("E006", change(SESSION_COOKIE_HTTPONLY=False)),

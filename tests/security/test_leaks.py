@@ -26,6 +26,7 @@ from procurement.orders.services import receiving
 from procurement.orders.views import pages as order_pages
 from procurement.suppliers import services
 from procurement.suppliers.clients import recording
+from procurement.vault import Fingerprints
 from procurement.web import request_id, resume
 from procurement.work import bell, runner
 from tests.orders.conftest import Shop, sandbox_server, shop
@@ -146,7 +147,10 @@ def keep_every_form(patch: pytest.MonkeyPatch) -> None:
 
 
 def hash_without_a_key(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(receiving, "blind_index", lambda code: hashlib.sha256(code.expose_bytes()).digest())
+    def bare(codes: Any) -> list[Fingerprints]:
+        return [Fingerprints(hashlib.sha256(code.expose_bytes()).digest()) for code in codes]
+
+    patch.setattr(receiving, "fingerprints", bare)
 
 
 def store_keys_unsealed(patch: pytest.MonkeyPatch) -> None:

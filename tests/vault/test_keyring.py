@@ -13,7 +13,7 @@ from django.core.management import call_command
 from django.core.management.base import SystemCheckError
 from django.db import connection, transaction
 
-from procurement.vault import Context, KeyUnavailable, Purpose, SealBroken, blind_index, keyring, open_sealed, seal
+from procurement.vault import Context, KeyUnavailable, Purpose, SealBroken, fingerprints, keyring, open_sealed, seal
 from procurement.vault.models import CryptoKey
 
 PLACE = Context("code", "sealed", "row-1")
@@ -155,10 +155,10 @@ def test_many_threads_that_meet_a_new_purpose_end_with_one_key() -> None:
 
 @pytest.mark.django_db
 def test_fingerprint_is_keyed_and_stable_across_processes() -> None:
-    first = blind_index("TST0-ABCD-1234")
+    [first] = fingerprints(["TST0-ABCD-1234"])
     keyring.forget()
-    assert blind_index("TST0-ABCD-1234") == first
-    assert len(first) == 32
+    assert fingerprints(["TST0-ABCD-1234"]) == [first]
+    assert (len(first.fingerprint), first.fingerprint_before) == (32, None)
     CryptoKey.objects.all().delete()
     keyring.forget()
-    assert blind_index("TST0-ABCD-1234") != first
+    assert fingerprints(["TST0-ABCD-1234"]) != [first]

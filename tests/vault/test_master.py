@@ -26,7 +26,7 @@ from procurement.vault.models import CryptoKey
 pytestmark = [pytest.mark.django_db, pytest.mark.requirement("R62")]
 PLACE = Context("code", "sealed", "row-1")
 TOKEN = "hvs.token-of-the-tests"
-PURPOSES = [Purpose.CODE, Purpose.WEBHOOK, Purpose.BIDX, Purpose.EVIDENCE]
+PURPOSES = [Purpose.CODE, Purpose.WEBHOOK, Purpose.BIDX, Purpose.AUDIT_MAC]
 
 
 class KeyService(ThreadingHTTPServer):

@@ -165,7 +165,7 @@ def test_a_value_that_does_not_open_is_named_and_left(seven: list[str]) -> None:
             call_command("rotate_keys", "code", stdout=out, stderr=StringIO())
 
     assert f"orders.Code.sealed of {code.pk}: " in out.getvalue()
-    assert "6 values sealed anew" in out.getvalue()
+    assert "6 values made anew" in out.getvalue()
     assert bytes(Code.objects.get(pk=code.pk).sealed) == swapped
 
 

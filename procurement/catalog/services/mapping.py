@@ -18,7 +18,7 @@ from procurement.catalog.models import Mapping, Product, Sku
 from procurement.catalog.queries.offers import Face, face_of_product, face_of_sku, offered_products
 from procurement.catalog.states import MAPPING
 from procurement.errors import DomainError, NotAllowed, StaleState
-from procurement.staff.access import check_can
+from procurement.staff.access import check_can, check_confirms
 from procurement.staff.models import User
 from procurement.staff.permissions import Permission
 from procurement.states import transition
@@ -122,7 +122,7 @@ def _move(mapping: Mapping, to: str, by: User, reason: str = "", **changes: Any)
 
 def activate_all_exact(*, by: User) -> list[MappingResult]:
     """Activate every draft by another person whose SKU and product are the same card; one result for each draft."""
-    check_can(by, Permission.MAPPING_ACTIVATE)
+    check_confirms(by, Permission.MAPPING_ACTIVATE)
     drafts = Mapping.objects.filter(state="draft").select_related("sku", "product", "account", "drafted_by")
     return [_try_activating(by, mapping) for mapping in drafts.order_by("sku__code", "number")]
 

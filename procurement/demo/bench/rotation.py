@@ -226,7 +226,10 @@ def bare_crypto(blobs: Any) -> Spent:
 
 
 def bare_rows(store: Callable[[Any, Sequence[tuple[Any, Any]]], object]) -> Spent:
-    """What it takes to read all values and write them back, as many in a transaction as a rotation takes, and nothing else."""
+    """What it takes to read all values and write as many others, a transaction at a time as a rotation does, and nothing else.
+
+    Each is written back to front: SQLite compares, and does not write a page on which all stays the same.
+    """
     began, last = now(), None
     with connection.cursor() as cursor:
         while True:
@@ -238,7 +241,7 @@ def bare_rows(store: Callable[[Any, Sequence[tuple[Any, Any]]], object]) -> Spen
                 return now() - began
             last = rows[-1][0]
             with transaction.atomic():
-                store(cursor, rows)
+                store(cursor, [(pk, sealed[::-1]) for pk, sealed in rows])
 
 
 def row_by_row(cursor: Any, rows: Sequence[tuple[Any, Any]]) -> None:

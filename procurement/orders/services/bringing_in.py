@@ -20,13 +20,13 @@ from procurement.orders.models import Code, Order
 from procurement.orders.services.outcomes import settle_cost
 from procurement.orders.services.receiving import WELL_FORMED, settle_state, take_in
 from procurement.orders.states import CODE_IMPORT, ORDER
-from procurement.staff.access import check_can, check_settled, may
+from procurement.staff.access import check_can, check_confirms, may
 from procurement.staff.models import User
 from procurement.staff.permissions import Permission
 from procurement.states import transition
 from procurement.suppliers.clients.environment import check_code_environment
 from procurement.suppliers.clients.types import RemoteCode
-from procurement.vault import Purpose, Secret, blind_index, last4, normalise_code, open_sealed, seal
+from procurement.vault import Fingerprints, Purpose, Secret, fingerprints, last4, normalise_code, open_sealed, seal
 from procurement.vault.passphrase import open_with_passphrase
 
 # Ordered, and not all there.
@@ -48,19 +48,19 @@ def upload_codes(
     plain = open_with_passphrase(content, passphrase) if passphrase else content
     remote_codes = read_table(plain, order.face_currency)
     check_count(order, len(remote_codes))
-    prints = fingerprints_of(order, remote_codes)
     try:
         with transaction.atomic():
+            prints = checked_fingerprints(order, remote_codes)
             batch = CodeImport.objects.create(
                 order=order,
                 count=len(remote_codes),
-                checksum=hashlib.sha256(b"".join(sorted(prints))).hexdigest(),
+                checksum=hashlib.sha256(b"".join(sorted(mine.fingerprint for mine in prints))).hexdigest(),
                 source=source,
                 uploaded_by=by,
             )
             ImportedCode.objects.bulk_create(
-                sealed_row(batch, number, remote, fingerprint)
-                for number, (remote, fingerprint) in enumerate(zip(remote_codes, prints, strict=True), 1)
+                sealed_row(batch, number, remote, mine)
+                for number, (remote, mine) in enumerate(zip(remote_codes, prints, strict=True), 1)
             )
             checksum = batch.checksum[:12]
             record("code_import.uploaded", by=by, subject=batch, reason=source, count=batch.count, checksum=checksum)
@@ -111,27 +111,29 @@ def read_line(number: int, row: dict[str, str | None], currency: str) -> RemoteC
     return RemoteCode(Secret(code), region=region[:20], denomination=denomination, serial=serial[:100])
 
 
-def fingerprints_of(order: Order, remote_codes: list[RemoteCode]) -> list[bytes]:
-    """Each code's fingerprint; Refused for one that stands twice, is held already, or is of the other environment."""
+def checked_fingerprints(order: Order, remote_codes: list[RemoteCode]) -> list[Fingerprints]:
+    """Each code's fingerprints; Refused for one that stands twice, is held already, or is of the other environment."""
     lines: dict[bytes, int] = {}
-    for number, remote in enumerate(remote_codes, 2):
+    prints = fingerprints(remote.code for remote in remote_codes)
+    for number, (remote, mine) in enumerate(zip(remote_codes, prints, strict=True), 2):
         try:
             check_code_environment(order.account, remote.code)
         except DomainError:
             raise Refused(f"The code on line {number} is of the other environment. Nothing was brought in.") from None
-        first = lines.setdefault(blind_index(remote.code), number)
-        if first != number:
-            raise Refused(f"Line {number} repeats the code of line {first}. Nothing was brought in.")
+        for one in mine.both:
+            first = lines.setdefault(one, number)
+            if first != number:
+                raise Refused(f"Line {number} repeats the code of line {first}. Nothing was brought in.")
     for held in Code.objects.filter(fingerprint__in=lines).values_list("fingerprint", flat=True):
         raise Refused(f"The code on line {lines[bytes(held)]} is held already. Nothing was brought in.")
-    return list(lines)
+    return prints
 
 
-def sealed_row(batch: CodeImport, number: int, remote: RemoteCode, fingerprint: bytes) -> ImportedCode:
+def sealed_row(batch: CodeImport, number: int, remote: RemoteCode, mine: Fingerprints) -> ImportedCode:
     row = ImportedCode(
         batch=batch,
         position=number,
-        fingerprint=fingerprint,
+        **mine._asdict(),
         last4=last4(remote.code),
         region=remote.region,
         denomination="" if remote.denomination is None else str(remote.denomination),
@@ -143,8 +145,7 @@ def sealed_row(batch: CodeImport, number: int, remote: RemoteCode, fingerprint: 
 
 def take_in_import(*, by: User, batch: CodeImport) -> None:
     """Agree with another person's import: its codes are stored like those of a delivery, all or none."""
-    check_can(by, Permission.CODE_RELEASE)
-    check_settled(by, Permission.CODE_RELEASE)
+    check_confirms(by, Permission.CODE_RELEASE)
     if by.pk == batch.uploaded_by_id:
         raise NotAllowed("You brought these codes; another person takes them in. Nothing was stored.")
     with transaction.atomic():

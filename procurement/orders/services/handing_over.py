@@ -19,7 +19,7 @@ from procurement.orders import policies
 from procurement.orders.custody import DeliveryFile, DeliveryLine
 from procurement.orders.models import Code, Order
 from procurement.orders.states import CODE, DELIVERY_FILE
-from procurement.staff.access import check_can, check_settled
+from procurement.staff.access import check_can, check_confirms
 from procurement.staff.models import User
 from procurement.staff.permissions import Permission
 from procurement.states import transition
@@ -100,8 +100,7 @@ def choose(order: Order, wanted: Sequence[str]) -> list[Code]:
 
 def release_file(*, by: User, file: DeliveryFile) -> None:
     """A second person lets the codes go, for 24 hours; who asked may then fetch the file."""
-    check_can(by, Permission.CODE_RELEASE)
-    check_settled(by, Permission.CODE_RELEASE)
+    check_confirms(by, Permission.CODE_RELEASE)
     if by.pk == file.requested_by_id:
         raise NotAllowed("You asked for this file; another person releases it. Nothing was released.")
     decide(by, file, "released")

@@ -20,7 +20,7 @@ from procurement.states import transition
 from procurement.suppliers.clients import client_for
 from procurement.suppliers.clients.environment import check_code_environment
 from procurement.suppliers.clients.types import RemoteCode
-from procurement.vault import Purpose, blind_index, last4, normalise_code, seal
+from procurement.vault import Fingerprints, Purpose, fingerprints, last4, normalise_code, seal
 
 WELL_FORMED = re.compile(r"[A-Z0-9]{12}")
 # Codes that are late in the file are waited for; after this many readings and this long the order counts as part delivered.
@@ -69,18 +69,19 @@ def settle_state(order: Order, stored: int, *, waited: bool) -> None:
 def take_in(order: Order, remote_codes: tuple[RemoteCode, ...]) -> Intake:
     """Seal every code not held yet; name those that can't be right."""
     intake, now = Intake(), timezone.now()
-    prints = {index: blind_index(remote.code) for index, remote in enumerate(remote_codes)}
+    prints = fingerprints(remote.code for remote in remote_codes)
+    asked = [one for mine in prints for one in mine.both]
     held = {
         bytes(row): order_id
-        for row, order_id in Code.objects.filter(fingerprint__in=prints.values()).values_list("fingerprint", "order_id")
+        for row, order_id in Code.objects.filter(fingerprint__in=asked).values_list("fingerprint", "order_id")
     }
     position = order.codes.count()
-    new: list[tuple[RemoteCode, bytes]] = []
-    for index, remote in enumerate(remote_codes):
-        owner = held.get(prints[index])
+    new: list[tuple[RemoteCode, Fingerprints]] = []
+    for remote, mine in zip(remote_codes, prints, strict=True):
+        owner = next((held[one] for one in mine.both if one in held), None)
         if owner is None:
-            held[prints[index]] = order.pk
-            new.append((remote, prints[index]))
+            held[mine.fingerprint] = order.pk
+            new.append((remote, mine))
         elif owner != order.pk:
             intake.troubles.append(f"a code ending {last4(remote.code)} is held for another order already")
     if not new:
@@ -89,12 +90,12 @@ def take_in(order: Order, remote_codes: tuple[RemoteCode, ...]) -> Intake:
         order=order,
         fetched_at=now,
         count=len(new),
-        checksum=hashlib.sha256(b"".join(sorted(p for _, p in new))).hexdigest(),
+        checksum=hashlib.sha256(b"".join(sorted(mine.fingerprint for _, mine in new))).hexdigest(),
     )
-    for remote, fingerprint in new:
+    for remote, mine in new:
         position += 1
         check_code_environment(order.account, remote.code)
-        code = build_code(order, delivery, remote, fingerprint, position)
+        code = build_code(order, delivery, remote, mine, position)
         intake.fresh.append(code)
         intake.troubles += troubles_of(order, code)
     Code.objects.bulk_create(intake.fresh)
@@ -110,14 +111,14 @@ def take_in(order: Order, remote_codes: tuple[RemoteCode, ...]) -> Intake:
     return intake
 
 
-def build_code(order: Order, delivery: Delivery, remote: RemoteCode, fingerprint: bytes, position: int) -> Code:
+def build_code(order: Order, delivery: Delivery, remote: RemoteCode, mine: Fingerprints, position: int) -> Code:
     """One sealed row; a wrong region or a damaged code is set aside from the start."""
     code = Code(
         order=order,
         delivery=delivery,
         account=order.account,
         position=position,
-        fingerprint=fingerprint,
+        **mine._asdict(),
         last4=last4(remote.code),
         serial=remote.serial or "",
         region=remote.region or "",

@@ -23,7 +23,7 @@ from procurement.orders.fitting import misfits
 from procurement.orders.models import Attempt, Order, Resolution
 from procurement.orders.services.outcomes import FIRST_CHECK, claim_for, end_proposal, free_lane, settle_cost
 from procurement.orders.states import ATTEMPT, ORDER
-from procurement.staff.access import check_can
+from procurement.staff.access import check_can, check_confirms
 from procurement.staff.models import User
 from procurement.staff.permissions import Permission
 from procurement.states import transition
@@ -123,7 +123,7 @@ def confirm_outcome(*, by: User, order: Order) -> None:
 
     Binding to a supplier's order reads that order first and refuses one that does not fit or belongs to another order.
     """
-    check_can(by, Permission.RECONCILIATION_RUN)
+    check_confirms(by, Permission.RECONCILIATION_RUN)
     check_uninvolved(by, order)
     attempt = check_resolvable(order)
     proposal = open_resolution(order)

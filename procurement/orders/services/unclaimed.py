@@ -21,7 +21,7 @@ from procurement.orders.services.drafting import cancel_order, next_client_order
 from procurement.orders.services.outcomes import FIRST_CHECK, INVESTIGATE, claim_for, settle_cost
 from procurement.orders.services.timing import when_free
 from procurement.orders.states import ORDER, UNCLAIMED, UNCONFIRMED
-from procurement.staff.access import check_can
+from procurement.staff.access import check_can, check_confirms
 from procurement.staff.models import User
 from procurement.staff.permissions import Permission
 from procurement.states import transition
@@ -251,7 +251,7 @@ def confirm_end(*, by: User, row: UnclaimedOrder) -> Order | None:
 
     What waits for the same SKU and was not sent is cancelled by an adoption: the goods come by the adopted order.
     """
-    check_can(by, Permission.RECONCILIATION_RUN)
+    check_confirms(by, Permission.RECONCILIATION_RUN)
     check_uninvolved(by, row)
     check_open(row)
     if not row.proposal:

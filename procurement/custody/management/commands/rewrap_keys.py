@@ -7,8 +7,10 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
+from procurement.audit.services import record
 from procurement.errors import DomainError
 from procurement.vault import keyring
+from procurement.vault.models import CryptoKey
 
 
 class Command(BaseCommand):
@@ -22,6 +24,8 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         try:
             done, left = keyring.rewrap(again=options["again"]), keyring.wrapped_otherwise()
+            if done:
+                record("key.rewrapped", by=None, subject=CryptoKey.objects.latest("created_at"), count=done)
         except DomainError as error:
             raise CommandError(f"{error.sentence} What was wrapped anew before stays so; run this again.") from None
         if left:
