@@ -17,7 +17,7 @@ import pytest
 from procurement.demo import files
 from tests.work.child import ROOT, wait_until
 
-pytestmark = [pytest.mark.requirement("R51"), pytest.mark.xdist_group("demo")]
+pytestmark = [pytest.mark.requirement("R51"), pytest.mark.xdist_group("demo"), pytest.mark.any_database]
 
 
 class Run:

@@ -152,6 +152,7 @@ def test_figures_are_for_the_operator(
     assert (b"countersign_" in answer.content) == (status == 200)
 
 
+@pytest.mark.any_database
 def test_a_web_process_with_a_wrong_master_key_does_not_start(tmp_path: Path) -> None:
     root = Path(settings.ROOT)
     environment = {

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -224,16 +223,12 @@ class Planted:
 
 @pytest.fixture
 def planted() -> Iterator[Planted]:
-    """The month as it was lived. The collector of reference cycles rests meanwhile: it finds little and costs a sixth."""
-    gc.disable()
-    try:
-        with month() as lived:
-            planted = Planted(lived)
-            planted.plan()
-            lived.live(ORDERS_A_DAY)
-            yield planted
-    finally:
-        gc.enable()
+    """The month as it was lived."""
+    with month() as lived:
+        planted = Planted(lived)
+        planted.plan()
+        lived.live(ORDERS_A_DAY)
+        yield planted
 
 
 def in_order(found: dict[tuple[str, int], list[Named]]) -> dict[tuple[str, int], list[Named]]:

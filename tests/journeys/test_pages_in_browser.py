@@ -61,7 +61,7 @@ def pages_of(world: World, group: str, client: Any) -> list[tuple[str, str]]:
     return found
 
 
-@pytest.mark.looks
+@pytest.mark.any_database
 @pytest.mark.parametrize("group", list(GROUPS))
 def test_every_page_is_accessible_and_fits_a_phone(
     world: World,

@@ -4,16 +4,24 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+import pytest
 import time_machine
 from django.utils import timezone
 
 from procurement.onboarding.models import ProbeRun
 from procurement.onboarding.services import start_probe
 from procurement.work.runner import run_due
-from tests.orders.conftest import Shop, sandbox_server, shop
+from tests.fixtures_sandbox import SandboxServer, sandbox_server
+from tests.orders.conftest import Shop, open_shop
 from tests.world import deliver_events
 
-__all__ = ["sandbox_server", "shop"]
+__all__ = ["sandbox_server"]
+
+
+@pytest.fixture
+def shop(transactional_db: None, sandbox_server: SandboxServer) -> Shop:
+    """With the whole catalogue: a probe says how much of it there is."""
+    return open_shop(sandbox_server, plausible=True)
 
 
 def work_probe(shop: Shop, run: ProbeRun, passed: timedelta = timedelta()) -> ProbeRun:

@@ -50,10 +50,10 @@ def shop(transactional_db: None, sandbox_server: SandboxServer) -> Shop:
     return open_shop(sandbox_server)
 
 
-def open_shop(sandbox_server: SandboxServer, money: str = "5000.00") -> Shop:
+def open_shop(sandbox_server: SandboxServer, money: str = "5000.00", *, plausible: bool = False) -> Shop:
     """Fill an empty database; `money` (USD) is on both sides of each account."""
-    # Most of the catalogue is of no use to anybody here, and reading it would take longer than most tests.
-    sandbox_server.reset(plausible=False)
+    # Most of the catalogue is of no use to most tests, and reading it would take longer than they do.
+    sandbox_server.reset(plausible=plausible)
     sandbox_server.settings(limits_enabled=False, loop_enabled=False)
     accounts = {}
     for code, name in (("alpha", "Alpha PSN"), ("psnb2b", "PSN:B2B")):

@@ -14,6 +14,7 @@ from django.conf import settings
 from procurement.orders.states import ATTEMPT, ORDER
 from procurement.states import Machine
 
+pytestmark = pytest.mark.any_database
 MODEL = Path(settings.ROOT) / "docs" / "models" / "purchase.pml"
 INSTALL_LINE = "apt-get install --no-install-recommends spin gcc libc6-dev"
 # The part of an order's table that the model covers: from approval until the supplier's id is known, or nothing was bought.

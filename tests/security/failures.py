@@ -244,7 +244,7 @@ FAILURES: list[tuple[Act, dict[str, str], Sequence[str]]] = [
             "procurement.suppliers.clients.http.parse": OF_CODES,
             "procurement.suppliers.clients.recording.readable": OF_CODES,
             # the service, the vault, the record
-            "procurement.vault.fingerprints._fingerprints": OF_CODES,
+            "procurement.vault.primitives.mac": OF_CODES,
             "procurement.orders.services.receiving.seal": OF_CODES,
             "procurement.vault.primitives.encrypt": OF_CODES,
             "procurement.orders.services.receiving.build_code": OF_CODES,
