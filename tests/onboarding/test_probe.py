@@ -11,9 +11,8 @@ from django.core.management import CommandError, call_command
 from procurement.onboarding.models import ProbeRun
 from procurement.orders.models import Order
 from tests.fixtures_sandbox import KEYS
-from tests.orders.conftest import Shop, sandbox_server, shop
+from tests.orders.conftest import Shop
 
-__all__ = ["sandbox_server", "shop"]
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
