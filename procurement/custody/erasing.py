@@ -18,7 +18,7 @@ from procurement.staff.access import check_can, check_confirms
 from procurement.staff.models import User
 from procurement.staff.permissions import Permission
 from procurement.states import transition
-from procurement.vault import Purpose, keyring, month_of, rotation
+from procurement.vault import Purpose, keyring, month_of, purposes, rotation
 from procurement.vault.models import CryptoKey
 
 # Two zero counts a day apart: by then every process has sealed with the key after it for long.
@@ -43,17 +43,17 @@ def scope_of(key: CryptoKey) -> Scope:
         raise Refused("Every fingerprint is made with all index keys, so none is destroyed. Nothing was changed.")
     counts = rotation.values_by_key()
     past = bool(key.period) and key.period < month_of(timezone.now())
-    if key.status == keyring.DESTROYED:
+    if key.status == purposes.DESTROYED:
         raise Refused(f"The {key} is destroyed already. Nothing was changed.")
-    if key.status == keyring.DECRYPT_ONLY and not counts[key.pk]:
+    if key.status == purposes.DECRYPT_ONLY and not counts[key.pk]:
         if key.retired_at and timezone.now() - key.retired_at < REST:
             raise Refused(f"The {key} was retired less than a day ago. Nothing was changed. Come back tomorrow.")
         return Scope([key.pk], 0)
     if past:
-        month = CryptoKey.objects.filter(purpose=key.purpose, period=key.period).exclude(status=keyring.DESTROYED)
+        month = CryptoKey.objects.filter(purpose=key.purpose, period=key.period).exclude(status=purposes.DESTROYED)
         ids = list(month.values_list("pk", flat=True))
         return Scope(ids, sum(counts[one] for one in ids))
-    if key.status == keyring.ACTIVE:
+    if key.status == purposes.ACTIVE:
         raise Refused(f"The {key} seals new values. Nothing was changed. Replace it first: manage.py rotate_keys.")
     raise Refused(
         f"{counts[key.pk]:,} values still need the {key}. Nothing was changed. Seal them anew first: manage.py rotate_keys."

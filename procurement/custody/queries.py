@@ -10,7 +10,7 @@ from procurement.custody.erasing import Scope, check_no_open_claims, scope_of
 from procurement.custody.models import Destruction
 from procurement.errors import Refused
 from procurement.states import Status
-from procurement.vault import keyring
+from procurement.vault import purposes
 from procurement.vault.columns import columns_of
 from procurement.vault.models import CryptoKey
 from procurement.vault.purposes import Purpose
@@ -24,7 +24,12 @@ WORDS = {
     "totp": "Second factors",
     "audit_mac": "The record",
 }
-TONES = {keyring.ACTIVE: "good", keyring.BESIDE: "attention", keyring.DECRYPT_ONLY: "neutral", keyring.DESTROYED: "bad"}
+TONES = {
+    purposes.ACTIVE: "good",
+    purposes.BESIDE: "attention",
+    purposes.DECRYPT_ONLY: "neutral",
+    purposes.DESTROYED: "bad",
+}
 
 
 @dataclass(frozen=True)
@@ -67,7 +72,7 @@ def groups() -> list[Group]:
     for purpose in dict.fromkeys(one.key.purpose for one in keys):
         mine = [one for one in keys if one.key.purpose == purpose]
         total = sum(one.values or 0 for one in mine)
-        left = sum(one.values or 0 for one in mine if one.key.status != keyring.ACTIVE)
+        left = sum(one.values or 0 for one in mine if one.key.status != purposes.ACTIVE)
         found.append(Group(purpose, WORDS.get(purpose, purpose), mine, total, left))
     return found
 

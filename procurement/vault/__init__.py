@@ -4,7 +4,7 @@ from procurement.vault.columns import id_text, indexed_codes, month_text, sealed
 from procurement.vault.envelope import Context, SealBroken
 from procurement.vault.fingerprints import Fingerprints, fingerprints
 from procurement.vault.keyring import verify_master_key
-from procurement.vault.master import KeyUnavailable
+from procurement.vault.private import KeyUnavailable
 from procurement.vault.purposes import Purpose, month_of
 from procurement.vault.sealing import authenticate, is_authentic, last4, normalise_code, open_sealed, seal
 from procurement.vault.secret import Secret

@@ -19,14 +19,14 @@ from procurement.errors import Refused
 from procurement.faultpoints import faultpoint
 from procurement.vault import primitives
 from procurement.vault.envelope import SealBroken, length_prefixed
-from procurement.vault.master import KeyUnavailable, MasterKey, master_key, master_keys
+from procurement.vault.master import MasterKey, master_key, master_keys
 from procurement.vault.primitives import KEY_BYTES
-from procurement.vault.purposes import Purpose
+from procurement.vault.private import KeyUnavailable
+from procurement.vault.purposes import ACTIVE, BESIDE, DECRYPT_ONLY, DESTROYED, Purpose
 
 if TYPE_CHECKING:
     from procurement.vault.models import CryptoKey
 
-ACTIVE, BESIDE, DECRYPT_ONLY, DESTROYED = "active", "beside", "decrypt_only", "destroyed"
 # Seconds after which every process has noticed that another key seals.
 TAKEN_UP_AFTER = 60.0
 # The advisory lock of PostgreSQL that index keys are held by; any number that nobody else uses.

@@ -16,15 +16,11 @@ from typing import Protocol
 
 from django.conf import settings
 
-from procurement.errors import Unavailable
 from procurement.vault import primitives
 from procurement.vault.primitives import KEY_BYTES, NONCE_BYTES
+from procurement.vault.private import KeyUnavailable, private_text
 
 FILE = "file:"
-
-
-class KeyUnavailable(Unavailable):
-    """The master key is missing, malformed, readable by others, out of reach, or not the one that wrapped the stored keys."""
 
 
 class MasterKey(Protocol):
@@ -91,15 +87,3 @@ def named(text: str) -> MasterKey:
     if len(key) != KEY_BYTES:
         raise KeyUnavailable("The master key must be base64 of 32 bytes. Nothing was sealed or opened.")
     return LocalKey(key)
-
-
-def private_text(path: Path, what: str, forbidden: int) -> str:
-    """What stands in a file that only its owner may read; KeyUnavailable if its mode has one of the `forbidden` bits."""
-    try:
-        if path.stat().st_mode & forbidden:
-            raise KeyUnavailable(f"{what} may be read by others than its owner. It was not used; set its mode to 600.")
-        return path.read_text(encoding="ascii").strip()
-    except (OSError, UnicodeDecodeError):
-        raise KeyUnavailable(
-            f"{what} cannot be read. Nothing was sealed or opened; check its path and owner."
-        ) from None

@@ -5,8 +5,7 @@ from __future__ import annotations
 from django.db import models
 from django.utils import timezone
 
-from procurement.vault.keyring import ACTIVE, BESIDE, DECRYPT_ONLY, DESTROYED
-from procurement.vault.purposes import Purpose
+from procurement.vault.purposes import ACTIVE, BESIDE, DECRYPT_ONLY, DESTROYED, Purpose
 
 
 class CryptoKey(models.Model):

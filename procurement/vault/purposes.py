@@ -1,9 +1,12 @@
-"""What sealing keys are for. Purposes never share a key."""
+"""What sealing keys are for, and how one stands. Purposes never share a key."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime
 from enum import StrEnum
+
+# A key in use, one being replaced by another beside it, one that only opens, one that is gone.
+ACTIVE, BESIDE, DECRYPT_ONLY, DESTROYED = "active", "beside", "decrypt_only", "destroyed"
 
 
 class Purpose(StrEnum):

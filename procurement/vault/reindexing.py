@@ -18,7 +18,7 @@ from procurement.vault import keyring
 from procurement.vault.columns import INDEXED_MODELS, as_the_driver_gives
 from procurement.vault.fingerprints import made_anew
 from procurement.vault.models import CryptoKey
-from procurement.vault.purposes import Purpose
+from procurement.vault.purposes import ACTIVE, Purpose
 from procurement.vault.rotation import BATCH, Rotation, unnoticed, write
 
 
@@ -54,7 +54,7 @@ def rotate_fingerprints(
             faultpoint("vault.index_key_retired")
     for model in indexed():
         _in_batches(model, _drop_those_before)
-    done.keys = [str(CryptoKey.objects.get(purpose=Purpose.BIDX.value, status=keyring.ACTIVE))]
+    done.keys = [str(CryptoKey.objects.get(purpose=Purpose.BIDX.value, status=ACTIVE))]
     return done
 
 

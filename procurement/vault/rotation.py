@@ -25,7 +25,7 @@ from procurement.vault import keyring
 from procurement.vault.columns import SEALED_COLUMNS, Held, SealedColumn, columns_of, id_text
 from procurement.vault.envelope import SealBroken
 from procurement.vault.models import CryptoKey
-from procurement.vault.purposes import Purpose
+from procurement.vault.purposes import ACTIVE, Purpose
 from procurement.vault.sealing import BatchKeys, seal_anew
 
 BATCH = 1000
@@ -110,7 +110,7 @@ def rotate(
     while True:
         for column in columns_of(purpose):
             _rewrap(column, done, lambda: progress(done.sealed, left))
-        keys = list(CryptoKey.objects.filter(purpose=purpose.value, status=keyring.ACTIVE).order_by("created_at"))
+        keys = list(CryptoKey.objects.filter(purpose=purpose.value, status=ACTIVE).order_by("created_at"))
         done.keys = [str(key) for key in keys]
         taken_up = [key.created_at + timedelta(seconds=keyring.TAKEN_UP_AFTER) for key in keys]
         rest = max(taken_up, default=timezone.now()) - timezone.now()

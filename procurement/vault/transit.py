@@ -17,7 +17,7 @@ import httpx
 from django.conf import settings
 
 from procurement.vault.envelope import length_prefixed
-from procurement.vault.master import KeyUnavailable, private_text
+from procurement.vault.private import KeyUnavailable, private_text
 
 # Seconds to connect, and for each read and write.
 CONNECT, ANSWER = 2.0, 5.0
