@@ -169,7 +169,7 @@ class Day:
         self.work(2, every=2.0)
         self.work(3, every=(lease_seconds() + PATIENCE.total_seconds()) / 3)
         self.work(2, every=1.0)
-        if left_over(Purpose.CODE):
+        if left_over(Purpose.CODE) or keyring.index_key_is_replaced() or some_rows(replaced=True):
             self.turn_keys()
         found = self.unreadable() + self.not_resumed() + self.bought_twice() + self.broken(quiescent=False)
         # The repetitions at a supplier with a key, and the next hour's periodic jobs.
@@ -206,7 +206,7 @@ class Day:
                 found.append(f"I4: {code}: {error.sentence}")
         if left := left_over(Purpose.CODE):
             found.append(f"I4: {left} codes are sealed with a key that was replaced")
-        if some_rows(replaced=True):
+        if keyring.index_key_is_replaced() or some_rows(replaced=True):
             found.append("I4: the key of the fingerprints is still being replaced")
         return found
 

@@ -206,6 +206,8 @@ def cached(alias: str) -> list[bytes]:
 @contextmanager
 def gathering(folder: Path) -> Iterator[Sinks]:
     """While this lasts all that is written is kept: logs at their lowest level, statements, answers, mails, messages."""
+    # What a test before left in this process is no part of it.
+    caches["default"].clear()
     sinks = Sinks(folder)
     handler, mailer = Lines(sinks.kept), AdminEmailHandler(include_html=True)
     mailer.setLevel(logging.ERROR)

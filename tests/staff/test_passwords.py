@@ -84,7 +84,7 @@ def test_it_is_taken_exactly_as_typed_however_long(desk: Desk, support: User, ne
 
 
 def test_a_password_is_kept_by_a_slow_hash_and_an_older_one_is_kept_anew_at_the_sign_in(support: User) -> None:
-    before = ScryptPasswordHasher().encode(PASSWORD, "a-salt-of-some-22-chars")
+    before = ScryptPasswordHasher().encode(PASSWORD, "a-salt-with-22-letters")
     User.objects.filter(pk=support.pk).update(password=before)
 
     answer = Client().post("/sign-in/", {"username": support.username, "password": PASSWORD})
