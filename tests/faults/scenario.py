@@ -169,8 +169,10 @@ class Day:
         self.work(2, every=2.0)
         self.work(3, every=(lease_seconds() + PATIENCE.total_seconds()) / 3)
         self.work(2, every=1.0)
-        if left_over(Purpose.CODE) or keyring.index_key_is_replaced() or some_rows(replaced=True):
+        if left_over(Purpose.CODE):
             self.turn_keys()
+        elif keyring.index_key_is_replaced() or some_rows(replaced=True):
+            rotate_fingerprints(progress=lambda done, of: None)
         found = self.unreadable() + self.not_resumed() + self.bought_twice() + self.broken(quiescent=False)
         # The repetitions at a supplier with a key, and the next hour's periodic jobs.
         self.work(3, every=100.0)
