@@ -304,11 +304,11 @@ LOGGING = {
     },
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["request_id"]}},
     "root": {"handlers": ["console"], "level": "INFO"},
-    # Django's own handler would write the words of errors when debug pages are on, and every line twice.
-    # Below WARNING the first two print whole headers, and a header holds the supplier key; the third prints all that a
-    # template was given when it misses a name, and the page of a reveal is given the code.
     "loggers": {
+        # Django's own handler would write the words of errors when debug pages are on, and every line twice.
         "django": {"handlers": [], "level": "INFO"},
+        # Below WARNING the first two print whole headers, and a header holds the supplier key; the third prints all that
+        # a template was given when it misses a name, and the page of a reveal is given the code.
         **{name: {"level": "WARNING"} for name in ("httpx", "httpcore", "django.template")},
     },
 }

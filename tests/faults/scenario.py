@@ -98,6 +98,11 @@ class Clock:
         self.shop.sandbox.set_clock(offset_seconds=(timezone.now() - real).total_seconds())
 
 
+def fingerprints_are_half_replaced() -> bool:
+    """Whether a replacement of their key was begun and not ended."""
+    return keyring.index_key_is_replaced() or some_rows(replaced=True)
+
+
 class Day:
     """One run of the scenario, and what follows an interruption of it."""
 
@@ -171,7 +176,7 @@ class Day:
         self.work(2, every=1.0)
         if left_over(Purpose.CODE):
             self.turn_keys()
-        elif keyring.index_key_is_replaced() or some_rows(replaced=True):
+        elif fingerprints_are_half_replaced():
             rotate_fingerprints(progress=lambda done, of: None)
         found = self.unreadable() + self.not_resumed() + self.bought_twice() + self.broken(quiescent=False)
         # The repetitions at a supplier with a key, and the next hour's periodic jobs.
@@ -208,7 +213,7 @@ class Day:
                 found.append(f"I4: {code}: {error.sentence}")
         if left := left_over(Purpose.CODE):
             found.append(f"I4: {left} codes are sealed with a key that was replaced")
-        if keyring.index_key_is_replaced() or some_rows(replaced=True):
+        if fingerprints_are_half_replaced():
             found.append("I4: the key of the fingerprints is still being replaced")
         return found
 
