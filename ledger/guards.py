@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from django.apps.registry import Apps
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.base.schema import BaseDatabaseSchemaEditor
+from django.db.migrations import RunPython
 
 from ledger.rules import RULES
 
@@ -30,9 +31,10 @@ APPEND_ONLY: dict[str, Keys] = {
 }
 BALANCE_KEYS: Keys = (("account_id",),)
 
-# Keys over two columns, which Django cannot declare; on SQLite, with its single writer, the rules above are enough.
-# They say more than Django's own keys over one, which only cost time beside them.
+# Keys over two columns, which Django cannot declare, and the key that one of them points to; on SQLite, with its single
+# writer, the rules are enough. They say more than Django's own keys over one, which only cost time beside them.
 POSTGRESQL_KEYS = (
+    "ALTER TABLE ledger_entry ADD CONSTRAINT ledger_entry_legs UNIQUE (id, legs)",
     "ALTER TABLE ledger_line ADD CONSTRAINT ledger_line_account_currency_fk FOREIGN KEY (account_id, currency)"
     " REFERENCES ledger_account (id, currency)",
     "ALTER TABLE ledger_line ADD CONSTRAINT ledger_line_entry_legs_fk FOREIGN KEY (entry_id, legs)"
@@ -173,29 +175,29 @@ def lifted(connection: BaseDatabaseWrapper, only: Collection[str] | None = None)
         _run(connection, up)
 
 
-def add_keys(apps: Apps, schema_editor: BaseDatabaseSchemaEditor) -> None:
-    """Migration step: keys over two columns."""
-    if schema_editor.connection.vendor == "postgresql":
-        _run(schema_editor.connection, POSTGRESQL_KEYS)
-
-
-def drop_keys(apps: Apps, schema_editor: BaseDatabaseSchemaEditor) -> None:
-    """Migration step: the way back from `add_keys`."""
-    if schema_editor.connection.vendor == "postgresql":
-        names = ("ledger_line_account_currency_fk", "ledger_line_entry_legs_fk")
-        _run(schema_editor.connection, [f"ALTER TABLE ledger_line DROP CONSTRAINT {name}" for name in names])
-
-
-def drop_narrow_keys(apps: Apps, schema_editor: BaseDatabaseSchemaEditor) -> None:
-    """Migration step: PostgreSQL checks a line's account and entry once, by the keys over two columns."""
+def widen_keys(apps: Apps, schema_editor: BaseDatabaseSchemaEditor) -> None:
+    """Migration step: on PostgreSQL a line's account and entry are checked by keys over two columns, not by Django's over one."""
     if schema_editor.connection.vendor == "postgresql":
         with schema_editor.connection.cursor() as cursor:
             cursor.execute(
                 "SELECT conname FROM pg_constraint WHERE conrelid = 'ledger_line'::regclass AND contype = 'f'"
                 " AND cardinality(conkey) = 1"
             )
-            names = [name for (name,) in cursor.fetchall()]
-        _run(schema_editor.connection, [f'ALTER TABLE ledger_line DROP CONSTRAINT "{name}"' for name in names])
+            narrow = [f'ALTER TABLE ledger_line DROP CONSTRAINT "{name}"' for (name,) in cursor.fetchall()]
+        _run(schema_editor.connection, [*narrow, *POSTGRESQL_KEYS])
+
+
+def append_only(table: str, *, keys: Keys = (("id",),), may_update: bool = False) -> RunPython:
+    """Migration operation around `append_only_sql`, for any table of any app."""
+
+    def guard(apps: Apps, schema_editor: BaseDatabaseSchemaEditor) -> None:
+        connection = schema_editor.connection
+        _run(connection, append_only_sql(table, connection.vendor, keys=keys, may_update=may_update))
+
+    def unguard(apps: Apps, schema_editor: BaseDatabaseSchemaEditor) -> None:
+        _run(schema_editor.connection, drop_append_only_sql(table, schema_editor.connection.vendor))
+
+    return RunPython(guard, unguard)
 
 
 def install_guards(apps: Apps, schema_editor: BaseDatabaseSchemaEditor) -> None:

@@ -107,8 +107,6 @@ class Entry(models.Model):
             models.Index(fields=["recorded_at", "id"], name="ledger_entry_recorded"),
         ]
         constraints = [
-            # The target of PostgreSQL's (entry, legs) key: no line can be added to an entry later.
-            models.UniqueConstraint(fields=["id", "legs"], name="ledger_entry_legs"),
             # Few entries end or reverse another one; the others cost these nothing.
             models.UniqueConstraint(
                 fields=["resolves"], condition=Q(resolves__isnull=False), name="ledger_a_hold_ends_once"

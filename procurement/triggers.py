@@ -48,6 +48,15 @@ def never_deleted(table: str) -> tuple[Rule, ...]:
     )
 
 
+def no_settled_role(*names: str) -> str:
+    """Whether who decides holds none of these roles for a day: one given just now is no second pair of eyes."""
+    named = ", ".join(f"'{name}'" for name in names)
+    return (
+        "NOT EXISTS (SELECT 1 FROM staff_rolegrant held WHERE held.user_id = NEW.decided_by_id"  # noqa: S608
+        f" AND held.role IN ({named}) AND held.revoked_at IS NULL AND held.settled_at <= NEW.decided_at)"
+    )
+
+
 def installer(rules: Sequence[Rule]) -> Step:
     """Migration step: one trigger for each table and event of `rules`."""
 

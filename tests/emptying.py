@@ -5,9 +5,12 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import pytest
 from django.db import connection, transaction
+from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.backends.signals import connection_created
 from django.test import TransactionTestCase
 
 from ledger import guards
@@ -32,11 +35,20 @@ def quick_emptying() -> Iterator[None]:
 
 
 def wait_for_no_disk() -> None:
-    """No commit on PostgreSQL waits for the disk: processes are killed in tests, never the server."""
-    if connection.vendor == "postgresql":
+    """No commit waits for the disk: in tests processes are killed, never the machine."""
+    connection_created.connect(_never_sync)
+    if connection.vendor == "sqlite":
+        _never_sync(connection=connection)
+    else:
         with connection.cursor() as cursor:
             cursor.execute(f'ALTER DATABASE "{connection.settings_dict["NAME"]}" SET synchronous_commit = off')
         connection.close()
+
+
+def _never_sync(*, connection: BaseDatabaseWrapper, **_: Any) -> None:
+    if connection.vendor == "sqlite":
+        with connection.cursor() as cursor:
+            cursor.execute("PRAGMA synchronous = OFF")
 
 
 def empty() -> None:

@@ -1,4 +1,4 @@
-"""Keys over two columns. The guards are installed by the last migration that alters a table."""
+"""Puts the ledger's rules (ledger/rules.py, ledger/guards.py) into the database."""
 
 from django.db import migrations
 
@@ -7,4 +7,7 @@ from ledger import guards
 
 class Migration(migrations.Migration):
     dependencies = [("ledger", "0001_initial")]
-    operations = [migrations.RunPython(guards.add_keys, guards.drop_keys)]
+    operations = [
+        migrations.RunPython(guards.widen_keys, migrations.RunPython.noop),
+        migrations.RunPython(guards.install_guards, guards.remove_guards),
+    ]

@@ -56,7 +56,6 @@ CREDITED_HOW = {
     "balance": "the supplier’s balance shows it",
     "person": "a second person confirmed it",
     "opening": "what the supplier held when this ledger began",
-    "earlier": "recorded by one person, before two were needed",
 }
 
 

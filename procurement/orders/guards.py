@@ -9,11 +9,12 @@ from __future__ import annotations
 from procurement.approvals.services import DEFAULT_ORDER_LIMIT_MINOR
 from procurement.staff.permissions import Permission
 from procurement.staff.roles import roles_with
-from procurement.triggers import Rule, never_changes, never_deleted
+from procurement.triggers import Rule, never_changes, never_deleted, no_settled_role
 
 ASKED, ORDERS, ATTEMPTS, ENDS = "approvals_approvalrequest", "orders_order", "orders_attempt", "orders_resolution"
 
-APPROVERS = ", ".join(f"'{role.name}'" for role in roles_with(Permission.ORDER_APPROVE))
+APPROVERS = [role.name for role in roles_with(Permission.ORDER_APPROVE)]
+JUDGES = [role.name for role in roles_with(Permission.RECONCILIATION_RUN)]
 # What makes somebody an author of an order, for ever, whatever roles they have later.
 AUTHORED = "'order.drafted', 'order.quantity_changed', 'order.repriced', 'order.submitted'"
 
@@ -68,13 +69,7 @@ RULES = (
         f" AND done.subject_id = NEW.subject_id AND done.actor_id = NEW.decided_by_id AND done.action IN ({AUTHORED}))",
         "nobody approves what they wrote themselves",
     ),
-    Rule(
-        ASKED,
-        "UPDATE",
-        f"{approves} AND NOT EXISTS (SELECT 1 FROM staff_rolegrant held WHERE held.user_id = NEW.decided_by_id"
-        f" AND held.role IN ({APPROVERS}) AND held.revoked_at IS NULL AND held.settled_at <= NEW.decided_at)",
-        "only a settled role approves",
-    ),
+    Rule(ASKED, "UPDATE", f"{approves} AND {no_settled_role(*APPROVERS)}", "only a settled role approves"),
     Rule(
         ORDERS,
         "INSERT",
@@ -122,5 +117,11 @@ RULES = (
         "UPDATE",
         "OLD.state <> 'open' AND (NEW.state <> OLD.state OR NEW.decided_by_id {isnt} OLD.decided_by_id)",
         "a decision is final",
+    ),
+    Rule(
+        ENDS,
+        "UPDATE",
+        f"NEW.state = 'confirmed' AND OLD.state <> 'confirmed' AND {no_settled_role(*JUDGES)}",
+        "only a settled role confirms",
     ),
 )

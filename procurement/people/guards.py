@@ -7,7 +7,7 @@ who is here helps themselves to one.
 
 from __future__ import annotations
 
-from procurement.triggers import Rule, never_changes, never_deleted
+from procurement.triggers import Rule, never_changes, never_deleted, no_settled_role
 
 GRANTS, PROPOSALS, LIMITS = "staff_rolegrant", "people_proposal", "approvals_approvalrule"
 
@@ -66,9 +66,7 @@ RULES = (
     Rule(
         PROPOSALS,
         "UPDATE",
-        "NEW.state = 'confirmed' AND OLD.state = 'open' AND NOT EXISTS (SELECT 1 FROM staff_rolegrant held"
-        " WHERE held.user_id = NEW.decided_by_id AND held.role = 'admin' AND held.revoked_at IS NULL"
-        " AND held.settled_at <= NEW.decided_at)",
+        f"NEW.state = 'confirmed' AND OLD.state = 'open' AND {no_settled_role('admin')}",
         "only a settled administrator confirms",
     ),
     Rule(

@@ -132,8 +132,8 @@ def test_nobody_confirms_their_own_proposal(codes: list[Code], admin: User) -> N
     row = erasing.propose_destruction(by=admin, key=key_of("2026-09"), reason=REASON)
     with pytest.raises(NotAllowed, match="another administrator confirms it"):
         erasing.confirm_destruction(by=admin, row=row)
-    with pytest.raises(IntegrityError), transaction.atomic():
-        Destruction.objects.filter(pk=row.pk).update(decided_by=admin, state="confirmed")
+    with pytest.raises(IntegrityError, match="a_key_is_destroyed_by_two_people"), transaction.atomic():
+        Destruction.objects.filter(pk=row.pk).update(decided_by=admin, decided_at=timezone.now(), state="confirmed")
     assert nothing_is_erased(codes)
 
 
@@ -204,6 +204,8 @@ def test_the_room_shows_what_seals_what_and_leads_through_an_erasure(
     page = reverse("custody:key_detail", args=[key_of("2026-09").pk])
     assert "2026-09, version 1" in one.get(reverse("custody:key_list")).content.decode()
     assert "2 codes would be erased" in one.get(page).content.decode()
+    in_use = one.get(reverse("custody:key_detail", args=[key_of("2026-11").pk])).content.decode()
+    assert ("seals new values" in in_use, "Nothing was changed" in in_use) == (True, False)
 
     answer = one.post(reverse("custody:key_propose", args=[key_of("2026-09").pk]), sent(REASON))
     assert answer.status_code == 303

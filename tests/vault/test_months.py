@@ -13,9 +13,8 @@ from django.db import IntegrityError, transaction
 from procurement.orders.models import Code, Order
 from procurement.suppliers.models import SupplierAccount
 from procurement.vault import Purpose, SealBroken, keyring, month_of, open_sealed
-from procurement.vault.envelope import encrypt
 from procurement.vault.models import CryptoKey
-from procurement.vault.rotation import left_over, rotate, values_by_key
+from procurement.vault.rotation import rotate, values_by_key
 from tests.claims.conftest import account, make_code, make_order  # noqa: F401 - fixtures
 
 pytestmark = [pytest.mark.django_db, pytest.mark.requirement("R61")]
@@ -98,25 +97,6 @@ def test_a_rotation_keeps_each_code_in_its_month(codes: dict[str, Code]) -> None
         ("2026-10", 1, "decrypt_only"),
         ("2026-10", 2, "active"),
     ]
-
-
-def test_codes_from_before_there_were_months_open_and_move_into_theirs(codes: dict[str, Code]) -> None:
-    """The key of all months was retired by the migration; the next rotation seals what it holds under the months' keys."""
-    key_id, dek = keyring.active_key(Purpose.CODE)
-    key = keyring.working_key(dek, key_id=key_id, purpose=Purpose.CODE, use="seal")
-    for month, code in codes.items():
-        blob = encrypt(f"OLD{month}".encode(), key=key, key_id=key_id, fields=code.context().fields("code"))
-        Code.objects.filter(pk=code.pk).update(sealed=blob)
-    CryptoKey.objects.exclude(period="").delete()
-    CryptoKey.objects.filter(pk=key_id).update(status="decrypt_only")
-    keyring.forget()
-    assert [text(code) for code in codes.values()] == ["OLD2026-09", "OLD2026-10"]
-    assert left_over(Purpose.CODE) == 2
-
-    assert seal_anew() == 2
-
-    assert [text(code) for code in codes.values()] == ["OLD2026-09", "OLD2026-10"]
-    assert {month: period_of(code) for month, code in codes.items()} == {month: month for month in codes}
 
 
 def test_a_key_moved_to_another_month_does_not_unwrap(codes: dict[str, Code]) -> None:

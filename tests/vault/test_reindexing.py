@@ -15,7 +15,7 @@ from procurement import faultpoints
 from procurement.audit.models import AuditEvent
 from procurement.custody import erasing
 from procurement.errors import Refused
-from procurement.orders import queries
+from procurement.orders import finding, policies, queries
 from procurement.orders.models import Code, ImportedCode, Order
 from procurement.orders.services.bringing_in import upload_codes
 from procurement.orders.services.receiving import take_in
@@ -158,15 +158,19 @@ def test_a_run_that_another_one_overtakes_at_any_point_makes_nothing_anew_twice(
     check_found_and_refused(seven, make_code, buyer, order)
 
 
-def test_a_search_that_read_the_keys_too_early_still_finds(seven: list[Code], monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("look", [queries.find_codes, policies.is_held_code])
+def test_whoever_read_the_keys_too_early_still_finds_the_code(
+    seven: list[Code], look: Callable[[str], Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
     def overtaken(codes: Any) -> list[Fingerprints]:
         monkeypatch.undo()
         asked = fingerprints(codes)
         run()
         return asked
 
-    monkeypatch.setattr(queries, "fingerprints", overtaken)
-    assert queries.find_codes(CODES[3]) == [seven[3]]
+    monkeypatch.setattr(finding, "fingerprints", overtaken)
+    assert look(CODES[3]) in ([seven[3]], True)
+    assert not look("TST0-LATE-0001")
 
 
 @pytest.mark.django_db(transaction=True)

@@ -9,8 +9,8 @@ from procurement.triggers import installer, remover
 class Migration(migrations.Migration):
     dependencies = [
         ("approvals", "0001_initial"),
-        ("audit", "0003_chain"),
+        ("audit", "0001_initial"),
         ("people", "0001_initial"),
-        ("staff", "0003_people"),
+        ("staff", "0001_initial"),
     ]
     operations = [migrations.RunPython(installer(RULES), remover(RULES))]

@@ -1,30 +1,26 @@
+import django.db.models.deletion
 from django.conf import settings
 from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
+
     initial = True
 
-    dependencies = [migrations.swappable_dependency(settings.AUTH_USER_MODEL)]
+    dependencies = [
+        migrations.swappable_dependency(settings.AUTH_USER_MODEL),
+    ]
 
     operations = [
         migrations.CreateModel(
-            name="FormToken",
+            name='FormToken',
             fields=[
-                ("token", models.UUIDField(primary_key=True, serialize=False)),
-                ("path", models.CharField(max_length=500)),
-                ("result_url", models.CharField(blank=True, default="", max_length=500)),
-                ("finished", models.BooleanField(default=False)),
-                ("created_at", models.DateTimeField(auto_now_add=True, db_index=True)),
-                (
-                    "user",
-                    models.ForeignKey(
-                        null=True,
-                        on_delete=models.deletion.CASCADE,
-                        related_name="+",
-                        to=settings.AUTH_USER_MODEL,
-                    ),
-                ),
+                ('token', models.UUIDField(primary_key=True, serialize=False)),
+                ('user', models.ForeignKey(null=True, on_delete=django.db.models.deletion.CASCADE, related_name='+', to=settings.AUTH_USER_MODEL)),
+                ('path', models.CharField(max_length=500)),
+                ('result_url', models.CharField(blank=True, default='', max_length=500)),
+                ('finished', models.BooleanField(default=False)),
+                ('created_at', models.DateTimeField(auto_now_add=True, db_index=True)),
             ],
         ),
     ]
