@@ -41,6 +41,10 @@ class Shown:
     status: Status
     values: int | None
 
+    @property
+    def words(self) -> str:
+        return words_of(self.key.purpose)
+
 
 @dataclass(frozen=True)
 class Group:
@@ -55,6 +59,10 @@ class Group:
     @property
     def done(self) -> int:
         return self.total - self.left
+
+
+def words_of(purpose: str) -> str:
+    return WORDS.get(purpose, purpose)
 
 
 def shown(key: CryptoKey, counts: dict[int, int]) -> Shown:
@@ -73,7 +81,7 @@ def groups() -> list[Group]:
         mine = [one for one in keys if one.key.purpose == purpose]
         total = sum(one.values or 0 for one in mine)
         left = sum(one.values or 0 for one in mine if one.key.status != purposes.ACTIVE)
-        found.append(Group(purpose, WORDS.get(purpose, purpose), mine, total, left))
+        found.append(Group(purpose, words_of(purpose), mine, total, left))
     return found
 
 
@@ -83,11 +91,11 @@ def open_destructions() -> list[Destruction]:
 
 
 def destructible(key: CryptoKey) -> tuple[Scope | None, str]:
-    """What destroying it takes along, or the sentence that says why it may not be destroyed."""
+    """What destroying it takes along, or why it may not be destroyed: nobody tried, so not that nothing was changed."""
     try:
         scope = scope_of(key)
         if scope.values:
             check_no_open_claims(key.period)
     except Refused as refusal:
-        return None, refusal.sentence
+        return None, refusal.sentence.replace(" Nothing was changed.", "").replace(" Nothing was erased.", "")
     return scope, ""

@@ -146,6 +146,9 @@ class RevealForm(forms.Form):
 
     def __init__(self, *args: Any, grounds: list[Ground], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        for field in self.fields.values():
+            # Asked for like any other: what is missing is refused by the service, which puts the refusal on record.
+            field.judged_later = True  # type: ignore[attr-defined]
         ground = self.fields["ground"]
         assert isinstance(ground, forms.ChoiceField)
         ground.choices = [(one.ref, one.words) for one in grounds]

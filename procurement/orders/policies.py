@@ -12,13 +12,14 @@ from procurement.catalog.models import Mapping, Product
 from procurement.catalog.policies import differences
 from procurement.errors import NotAllowed, Refused, StaleState
 from procurement.orders.custody import WHYS
+from procurement.orders.finding import codes_held_as
 from procurement.orders.models import Code, Order
 from procurement.staff.access import check_can, check_settled
 from procurement.staff.models import User
 from procurement.staff.permissions import Permission
 from procurement.suppliers.clients.redaction import mask_code_like
 from procurement.suppliers.models import SupplierAccount
-from procurement.vault import fingerprints, normalise_code
+from procurement.vault import normalise_code
 
 MAX_QUANTITY = 1_000
 STALE_WARNING = timedelta(minutes=15)
@@ -115,9 +116,8 @@ def check_customer_order(text: str) -> str:
 
 
 def is_held_code(text: str) -> bool:
-    """Whether this is one of our codes, in capitals or not; found through its keyed fingerprint, nothing is opened."""
-    bare = normalise_code(text)
-    return len(bare) == CODE_LENGTH and Code.objects.filter(fingerprint__in=fingerprints([bare])[0].both).exists()
+    """Whether this is one of our codes, in capitals or not; nothing is opened."""
+    return len(normalise_code(text)) == CODE_LENGTH and bool(codes_held_as(text, Code.objects.all()))
 
 
 def clean_words(text: str) -> str:

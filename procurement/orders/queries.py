@@ -18,12 +18,13 @@ from procurement.approvals.models import ApprovalRequest
 from procurement.audit.models import AuditEvent
 from procurement.audit.queries import as_entry
 from procurement.catalog.models import Mapping, PriceObservation
+from procurement.orders.finding import codes_held_as
 from procurement.orders.models import Attempt, Code, Order
 from procurement.orders.services.timing import ahead_of
 from procurement.orders.standing import lane_blocker
 from procurement.orders.states import AWAITED, UNCONFIRMED
 from procurement.suppliers.models import Exchange
-from procurement.vault import fingerprints, normalise_code
+from procurement.vault import normalise_code
 from procurement.web.parts import StripCell, TimelineEntry
 from procurement.web.subjects import SubjectLink, names_subjects
 
@@ -295,14 +296,7 @@ def find_codes(text: str) -> list[Code]:
     rows = Code.objects.select_related("order", "account").order_by("-stored_at")
     if len(wanted) == 4:
         return list(rows.filter(last4=wanted)[:20])
-    if len(wanted) < 8:
-        return []
-    [asked] = fingerprints([wanted])
-    found = list(rows.filter(fingerprint__in=asked.both))
-    if not found and (now := fingerprints([wanted])[0]) != asked:
-        # The index key was replaced, and perhaps the row made anew, since the keys were read.
-        found = list(rows.filter(fingerprint__in=now.both))
-    return found
+    return codes_held_as(wanted, rows) if len(wanted) >= 8 else []
 
 
 @names_subjects("orders.attempt")

@@ -265,6 +265,12 @@ def count_of(number: int, noun: str) -> str:
 
 
 @register.filter
+def thousands(number: int) -> str:
+    """`{{ 4248|thousands }}` gives "4,248", as everywhere else."""
+    return f"{number:,}"
+
+
+@register.filter
 def json_headers(value: Mapping[str, str]) -> str:
     """Header lines as text, one on each line, for evidence boxes."""
     return "\n".join(f"{name}: {text}" for name, text in value.items())
