@@ -13,11 +13,13 @@ from datetime import timedelta
 from hashlib import sha256
 from urllib.parse import quote, urlencode, urlsplit
 
+import segno
 from cryptography.hazmat.primitives.hashes import SHA1
 from cryptography.hazmat.primitives.twofactor.totp import TOTP
 from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.utils import timezone
+from django.utils.safestring import SafeString, mark_safe
 
 from procurement.audit.services import record
 from procurement.errors import Refused
@@ -47,10 +49,11 @@ class WrongCode(Refused):
 
 @dataclass(frozen=True)
 class ToScan:
-    """What a person copies into their app, shown while the factor is set up and never again."""
+    """What a person brings into their app, shown while the factor is set up and never again: three forms of one key."""
 
     seed: str
     link: str
+    picture: SafeString
 
 
 def factor_of(user: User) -> Factor | None:
@@ -81,11 +84,12 @@ def begin(*, by: User) -> Factor:
 
 
 def to_scan(factor: Factor) -> ToScan:
-    """The seed in groups of four, and the link that opens an authenticator app on the same device."""
+    """The seed in groups of four, the link that opens an authenticator app on the same device, and that link as a picture."""
     text = base64.b32encode(_seed(factor).expose_bytes()).decode()
     name = f"{factor.user.username}@{urlsplit(settings.SITE_URL).hostname}"
     query = urlencode({"secret": text, "issuer": "Countersign"})
-    return ToScan(seed=in_groups(text), link=f"otpauth://totp/{quote(f'Countersign:{name}')}?{query}")
+    link = f"otpauth://totp/{quote(f'Countersign:{name}')}?{query}"
+    return ToScan(seed=in_groups(text), link=link, picture=_picture(link))
 
 
 def confirm(*, by: User, code: str) -> list[str]:
@@ -160,6 +164,16 @@ def step_now() -> int:
 
 def in_groups(text: str) -> str:
     return " ".join(text[i : i + 4] for i in range(0, len(text), 4))
+
+
+def _picture(link: str) -> SafeString:
+    """The link as a QR code, an SVG to stand in the page itself: an address of its own would be one more place for the seed.
+
+    Black on its own white, margin included: on a dark page a camera finds nothing else.
+    """
+    code = segno.make_qr(link, error="m")
+    svg = code.svg_inline(omitsize=True, dark="#000", light="#fff", svgclass="qr", lineclass=None)
+    return mark_safe(svg)  # noqa: S308 - modules and colours only; the link is drawn, not written
 
 
 def _seed(factor: Factor) -> Secret:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import base64
 import re
 from datetime import timedelta
+from html import unescape
 from typing import Any
 
 import pytest
+import segno
 import time_machine
 from django.core.management import CommandError, call_command
 from django.db import connection
@@ -202,6 +205,44 @@ def test_setting_up_an_app_at_the_desk(support: User) -> None:
     assert actions() == ["user.factor_set_up"]
     assert re.search(SEED, shown.text)
     assert not re.search(SEED, desk.open("staff:factor").text)
+
+
+def modules(html: str) -> set[tuple[int, int]]:
+    """The dark squares, as (row, column) without the margin, that the page's picture draws: a path of runs and jumps."""
+    path = re.search(r'<svg viewBox="[\d ]+" class="qr">.*<path stroke="#000" d="([^"]+)"/></svg>', html)
+    assert path, html
+    dark, row, column = set(), 0.0, 0
+    for step, numbers in re.findall(r"([Mmh])([-\d. ]+)", path[1]):
+        across, *down = (float(number) for number in numbers.split())
+        if step == "h":
+            dark |= {(int(row) - 4, at - 4) for at in range(column, column + int(across))}
+        row = down[0] if step == "M" else row + sum(down)
+        column = int(across) if step == "M" else column + int(across)
+    return dark
+
+
+def test_the_picture_to_scan_says_what_the_text_and_the_link_say_and_is_gone_with_them(support: User) -> None:
+    desk = Desk(support)
+    shown = desk.send(desk.open("staff:factor").form("begin"))
+    seed = base64.b32encode(seed_in(shown.text)).decode()
+    wanted = f"otpauth://totp/Countersign%3Asam_support%40127.0.0.1?secret={seed}&issuer=Countersign"
+    other = wanted.replace(seed, base64.b32encode(RFC_SEED).decode())
+
+    def squares(text: str) -> set[tuple[int, int]]:
+        code = segno.make_qr(text, error="m").matrix
+        return {(row, column) for row, line in enumerate(code) for column, is_dark in enumerate(line) if is_dark}
+
+    assert modules(shown.html) == squares(wanted) != squares(other)
+    assert wanted in unescape(shown.html)
+    assert re.search(r'viewBox="0 0 (\d+) \1" class="qr"><path fill="#fff" d="M0 0h\1v\1h-\1z"/>', shown.html)
+    assert 'role="img" aria-label="QR code' in shown.html
+    assert "no-store" in shown.response["Cache-Control"]
+    assert seed not in str(desk.client.session.items()) + shown.response.wsgi_request.get_full_path()
+
+    desk.send(shown.form(), status=200, proof=Phone(seed_in(shown.text), []).code())
+    after = desk.open("staff:factor").html
+    assert 'class="qr"' not in after
+    assert "otpauth:" not in after
 
 
 @pytest.mark.requirement("R62")
