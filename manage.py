@@ -6,6 +6,9 @@ import sys
 
 from django.core.management import execute_from_command_line
 
+from procurement.web.crashing import keep_words_back
+
 if __name__ == "__main__":
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "procurement.settings")
+    keep_words_back()
     execute_from_command_line(sys.argv)

@@ -18,6 +18,7 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "procurement.settings")
 
 from django.conf import settings
 
+from procurement.web.crashing import keep_words_back
 from procurement.work import broker, stopping
 
 TICK_SECONDS = 2.0
@@ -99,6 +100,7 @@ app.conf.update(
 @setup_logging.connect
 def keep_django_logging(**kwargs: object) -> None:
     """Workers log as settings.LOGGING says; Celery would replace it. Two lines for each tick would bury the rest."""
+    keep_words_back()
     for name in ("celery.beat", "celery.worker.strategy", "celery.app.trace"):
         logging.getLogger(name).setLevel(logging.WARNING)
 

@@ -62,6 +62,8 @@ def database(url: str, data_dir: Path) -> dict[str, Any]:
         return {
             "ENGINE": "django.db.backends.sqlite3",
             "NAME": str(data_dir / "countersign.sqlite3"),
+            # Opening the file anew for each request costs more than most of its queries.
+            "CONN_MAX_AGE": 60,
             # Read-then-write transactions lose to a concurrent writer at once in SQLite's default mode;
             # IMMEDIATE makes them wait for their turn instead.
             "OPTIONS": {
@@ -79,6 +81,13 @@ def database(url: str, data_dir: Path) -> dict[str, Any]:
         raise ImproperlyConfigured(
             "DATABASE_URL must begin with postgresql:// (leave it unset for the embedded SQLite)."
         )
+    try:
+        port = str(parts.port or "")
+    except ValueError:
+        # Its words quote what stands there, which is the password's beginning when a / in it is not spelled %2F.
+        raise ImproperlyConfigured(
+            "DATABASE_URL has no number where its port belongs; write / # ? and @ of a password as %2F %23 %3F %40."
+        ) from None
     tls = dict(parse_qsl(parts.query))
     if not tls.keys() <= TLS_OF_DATABASE:
         raise ImproperlyConfigured(
@@ -90,7 +99,7 @@ def database(url: str, data_dir: Path) -> dict[str, Any]:
         "USER": unquote(parts.username or ""),
         "PASSWORD": unquote(parts.password or ""),
         "HOST": parts.hostname or "",
-        "PORT": str(parts.port or ""),
+        "PORT": port,
         "CONN_MAX_AGE": 60,
         "CONN_HEALTH_CHECKS": True,
         "OPTIONS": {
@@ -307,6 +316,8 @@ LOGGING = {
     "loggers": {
         # Django's own handler would write the words of errors when debug pages are on, and every line twice.
         "django": {"handlers": [], "level": "INFO"},
+        # The web server's own would do the same with the error of an answer that broke off while it was sent.
+        "gunicorn.error": {"handlers": [], "propagate": True},
         # Below WARNING the first two print whole headers, and a header holds the supplier key; the third prints all that
         # a template was given when it misses a name, and the page of a reveal is given the code.
         **{name: {"level": "WARNING"} for name in ("httpx", "httpcore", "django.template")},

@@ -7,9 +7,10 @@ import re
 import time
 import uuid
 from contextvars import ContextVar
+from copy import copy
 from typing import Any
 
-from procurement.web.failures import trail
+from procurement.web.failures import describe, trail
 
 _current: ContextVar[str] = ContextVar("request_id", default="-")
 _ACCEPTABLE = re.compile(r"[A-Za-z0-9._-]{8,64}")
@@ -38,7 +39,7 @@ class RequestIdFilter(logging.Filter):
 class LineFormatter(logging.Formatter):
     """One entry begins in the first column with its time in UTC; whatever follows it is indented, and control characters
     are spelled out. So no name, address or header that somebody sends can look like an entry of its own. An exception is
-    written as its kinds and places; its words stay out of the log."""
+    written as its kinds and places, also where a line is given it to quote; its words stay out of the log."""
 
     converter = staticmethod(time.gmtime)
     default_time_format, default_msec_format = "%Y-%m-%dT%H:%M:%S", "%s.%03dZ"
@@ -47,6 +48,9 @@ class LineFormatter(logging.Formatter):
         return trail(ei[1]) if ei[1] else ""
 
     def format(self, record: logging.LogRecord) -> str:
+        if isinstance(record.args, tuple) and any(isinstance(arg, BaseException) for arg in record.args):
+            record = copy(record)
+            record.args = tuple(describe(arg) if isinstance(arg, BaseException) else arg for arg in record.args or ())
         lines = super().format(record).split("\n")
         return "\n    ".join("".join(map(_spelled, line)) for line in lines)
 

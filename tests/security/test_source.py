@@ -7,10 +7,14 @@ import base64
 import math
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from string import Formatter
 
 import pytest
 from django.conf import settings
 
+from procurement.claims.messages import fill
+from procurement.claims.verdict import TABLE
+from procurement.orders.views.approvals import DECISIONS
 from procurement.staff.session_store import SessionStore
 from procurement.suppliers.models import new_hook_slug
 
@@ -77,6 +81,18 @@ def builds_a_pattern(node: ast.AST) -> bool:
     return any(called(part) != "escape" and not is_constant(part) for part in parts)
 
 
+def formats_what_it_got(node: ast.AST) -> bool:
+    """`format` of anything but a text written there or an entry of a table of constants; `%` of more than one value too."""
+    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mod):
+        return isinstance(node.right, (ast.Tuple, ast.Dict)) and not isinstance(node.left, ast.Constant)
+    if called(node) not in {"format", "format_map"} or not isinstance(node.func, ast.Attribute):  # type: ignore[attr-defined]
+        return False
+    at: ast.AST = node.func.value  # type: ignore[attr-defined]
+    while isinstance(at, (ast.Attribute, ast.Subscript, ast.Call)):
+        at = at.func if isinstance(at, ast.Call) else at.value
+    return not (isinstance(at, ast.Constant) or is_constant(at) or (isinstance(at, ast.Name) and at.id == "super"))
+
+
 def is_constant(node: ast.AST) -> bool:
     """A name in capitals: a part of a pattern written beside it."""
     return isinstance(node, ast.Name) and node.id.strip("_").isupper()
@@ -122,6 +138,16 @@ def test_values_reach_the_database_as_parameters() -> None:
     assert set(files_that(builds_sql, DESK)) == NAMES_IN_SQL
 
 
+def test_no_format_string_comes_from_outside() -> None:
+    # Statements of our own, sentences of the table of verdicts, and what is said of a decision: each a constant a line above.
+    named = {"ledger/sending.py", "procurement/claims/verdict.py", "procurement/orders/views/approvals.py"}
+    assert set(files_that(formats_what_it_got, DESK)) == named
+    for text in (*(row.sentence for row in TABLE.values()), *(said for _, said in DECISIONS.values())):
+        assert all(name is None or name.isidentifier() for _, name, *_ in Formatter().parse(text))
+    # Filled in, a field is text.
+    assert "{product.__class__}" in fill("delayed", customer_order="{product.__class__}", product="p", region="US")
+
+
 def test_what_is_put_into_a_pattern_is_escaped() -> None:
     assert list(files_that(builds_a_pattern, DESK)) == []
 
@@ -139,6 +165,9 @@ def test_primitives_are_used_in_few_places_and_are_the_approved_ones() -> None:
         ("Order.objects.raw('SELECT ' + name)", builds_sql),
         ("Order.objects.extra('a = {}'.format(name))", builds_sql),
         ("re.search(rf'^{name}$', text)", builds_a_pattern),
+        ("said.format(order=order)", formats_what_it_got),
+        ("order.reason.format_map(facts)", formats_what_it_got),
+        ("text % (name, place)", formats_what_it_got),
         ("from xml.etree import ElementTree", imports_what_is_forbidden),
         ("import pickle", imports_what_is_forbidden),
         ("from random import choice", rolls_dice),
@@ -155,6 +184,9 @@ def test_each_of_it_would_be_found(source: str, does: Callable[[ast.AST], bool])
         ("re.compile('a')", makes_code),
         ("cursor.execute('SELECT %s', [name])", builds_sql),
         ("re.search(rf'^{re.escape(name)}$', text)", builds_a_pattern),
+        ("MESSAGES[key].text.format(order=order)", formats_what_it_got),
+        ("'{}, {}'.format(one, other)", formats_what_it_got),
+        ("count % size", formats_what_it_got),
     ],
 )
 def test_what_is_harmless_would_not(source: str, does: Callable[[ast.AST], bool]) -> None:
