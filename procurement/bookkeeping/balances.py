@@ -149,10 +149,12 @@ def purchases_between(account_code: str, currency: str, start: datetime, end: da
 
 def iter_purchases(account_code: str, currency: str, start: datetime, end: datetime) -> Iterator[Purchase]:
     """The same without keeping them all."""
-    lines = (line for line in _lines(account_code, currency, start, end) if line.kind == PURCHASE)
-    for entry_id, together in groupby(lines, key=lambda line: line.entry_id):
-        one = list(together)
-        yield Purchase(one[0].reference_id, -sum(line.amount for line in one), one[0].recorded_at, entry_id)
+    codes = [code_of(account_code, currency, name) for name in OURS]
+    lines = Line.objects.filter(account__code__in=codes, layer=Layer.SETTLED, entry__kind=PURCHASE)
+    lines = lines.filter(recorded_at__gte=start, recorded_at__lt=end).order_by("recorded_at", "entry_id")
+    rows = lines.values_list("entry_id", "entry__reference_id", "recorded_at", "amount").iterator(CHUNK)
+    for (entry_id, order_id, at), together in groupby(rows, key=lambda row: row[:3]):
+        yield Purchase(order_id, -sum(amount for *_, amount in together), at, entry_id)
 
 
 def purchases_of(order_ids: list[str]) -> dict[str, Purchase]:

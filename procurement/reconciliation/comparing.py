@@ -11,8 +11,7 @@ from dataclasses import dataclass, field
 from procurement.orders.states import UNCONFIRMED
 from procurement.reconciliation import differences as kinds
 from procurement.reconciliation.differences import Found
-from procurement.reconciliation.facts import Facts, Ours
-from procurement.reconciliation.models import SupplierRecord
+from procurement.reconciliation.facts import Facts, Ours, Theirs
 from procurement.reconciliation.sums import sets_adding_to
 
 # Any set of this many differences is tried as the explanation of the balance; beyond it only their sum is.
@@ -73,7 +72,7 @@ def count_matched(facts: Facts, result: Result) -> None:
     result.matched, result.matched_minor = len(matched), sum(order.cost or 0 for order in matched)
 
 
-def differences_of(facts: Facts, order: Ours, record: SupplierRecord) -> Iterator[Found]:
+def differences_of(facts: Facts, order: Ours, record: Theirs) -> Iterator[Found]:
     if record.missing:
         yield kinds.missing_there(facts, order)
         return
@@ -83,7 +82,7 @@ def differences_of(facts: Facts, order: Ours, record: SupplierRecord) -> Iterato
     yield from filter(None, (check(facts, order, record) for check in checks))
 
 
-def compare_listed(facts: Facts, record: SupplierRecord) -> Iterator[Found]:
+def compare_listed(facts: Facts, record: Theirs) -> Iterator[Found]:
     """An order of the supplier's day: unknown here, or booked here on another day."""
     order = facts.ours_of(record)
     if order is None or (order.cost is None and not facts.is_held(order)):

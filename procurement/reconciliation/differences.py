@@ -12,8 +12,7 @@ from datetime import datetime, timedelta
 
 from ledger.money import Money
 from procurement.bookkeeping.models import Deposit
-from procurement.reconciliation.facts import Facts, Ours
-from procurement.reconciliation.models import SupplierRecord
+from procurement.reconciliation.facts import Facts, Ours, Theirs
 
 # An order made before midnight and booked this soon after it was on its way: no difference.
 ON_ITS_WAY = timedelta(hours=1)
@@ -51,7 +50,7 @@ def missing_there(facts: Facts, order: Ours) -> Found:
     return Found("missing_there", order.label, order.pk, cost, cost, money(facts, cost), "no such order", sentence)
 
 
-def missing_here(facts: Facts, order: Ours | None, record: SupplierRecord) -> Found:
+def missing_here(facts: Facts, order: Ours | None, record: Theirs) -> Found:
     """The supplier has an order for which nothing is booked here: a charge nobody here knows of (R88)."""
     net = (record.total_minor or 0) - (record.refunded_minor or 0)
     total = "an amount it does not state" if record.total_minor is None else money(facts, record.total_minor)
@@ -76,7 +75,7 @@ def unconfirmed(facts: Facts, order: Ours, held: int) -> Found:
     return Found("unconfirmed", order.label, order.pk, -held, -held, "held", theirs, sentence)
 
 
-def timing(facts: Facts, order: Ours, record: SupplierRecord) -> Found:
+def timing(facts: Facts, order: Ours, record: Theirs) -> Found:
     """Booked on one side of the cut-off and made on the other: each side's day lacks what the other's has."""
     cost = order.cost or 0
     sentence = (
@@ -87,7 +86,7 @@ def timing(facts: Facts, order: Ours, record: SupplierRecord) -> Found:
     return Found("timing", order.label, order.pk, cost, timing_effect(facts, order, record), ours, theirs, sentence)
 
 
-def is_other_day(facts: Facts, order: Ours, record: SupplierRecord) -> bool:
+def is_other_day(facts: Facts, order: Ours, record: Theirs) -> bool:
     """Whether the supplier made it on another UTC day than we booked it, and not just before midnight."""
     made, booked = record.created_at, order.booked_at
     if made is None or booked is None or made.date() == booked.date():
@@ -96,7 +95,7 @@ def is_other_day(facts: Facts, order: Ours, record: SupplierRecord) -> bool:
     return not (midnight - ON_ITS_WAY <= made < midnight and booked < midnight + ON_ITS_WAY)
 
 
-def timing_effect(facts: Facts, order: Ours, record: SupplierRecord) -> int:
+def timing_effect(facts: Facts, order: Ours, record: Theirs) -> int:
     """What it changes at the moment the balance was read: by then perhaps only one side had it."""
     if facts.snapshot is None or record.created_at is None or order.booked_at is None:
         return 0
@@ -105,7 +104,7 @@ def timing_effect(facts: Facts, order: Ours, record: SupplierRecord) -> int:
     return (here - there) * cost
 
 
-def amount_differs(facts: Facts, order: Ours, record: SupplierRecord) -> Found | None:
+def amount_differs(facts: Facts, order: Ours, record: Theirs) -> Found | None:
     """The supplier charged another amount, or in another currency, than is booked."""
     cost, total, currency = order.cost or 0, record.total_minor, record.currency or facts.window.currency
     same_currency = currency == facts.window.currency
@@ -117,14 +116,14 @@ def amount_differs(facts: Facts, order: Ours, record: SupplierRecord) -> Found |
     return Found("amount", order.label, order.pk, effect, effect, here, there, sentence)
 
 
-def refund_stated(order: Ours, record: SupplierRecord) -> int | None:
+def refund_stated(order: Ours, record: Theirs) -> int | None:
     """What the supplier says it paid back for an order, in minor units; None when it says nothing of it."""
     if record.refunded_minor is not None:
         return record.refunded_minor
     return (order.cost or 0) if record.status == "refunded" else None
 
 
-def refund_differs(facts: Facts, order: Ours, record: SupplierRecord) -> Found | None:
+def refund_differs(facts: Facts, order: Ours, record: Theirs) -> Found | None:
     """The supplier states another refund than is booked (R93)."""
     stated = refund_stated(order, record)
     if stated is None or stated == order.refunded:
@@ -135,7 +134,7 @@ def refund_differs(facts: Facts, order: Ours, record: SupplierRecord) -> Found |
     return Found("amount", f"{order.label} refund", order.pk, effect, effect, here, there, sentence)
 
 
-def refund_awaited(facts: Facts, order: Ours, record: SupplierRecord) -> Found | None:
+def refund_awaited(facts: Facts, order: Ours, record: Theirs) -> Found | None:
     """The supplier failed to deliver and the money is not back on either side."""
     failed = order.state == "supplier_failed" or record.status == "failed"
     rest = (order.cost or 0) - max(order.refunded, refund_stated(order, record) or 0)
@@ -147,7 +146,7 @@ def refund_awaited(facts: Facts, order: Ours, record: SupplierRecord) -> Found |
     return Found("refund_awaited", order.label, order.pk, rest, 0, ours, theirs, sentence)
 
 
-def codes_missing(facts: Facts, order: Ours, record: SupplierRecord) -> Found | None:
+def codes_missing(facts: Facts, order: Ours, record: Theirs) -> Found | None:
     """Fewer codes in custody than paid for, or files or the supplier count another number (R65, R95)."""
     if order.state not in ("partial", "codes_stored"):
         return None

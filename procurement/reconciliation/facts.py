@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
-from django.db.models import F, Sum
+from django.db.models import F, QuerySet, Sum
 
 from procurement.bookkeeping.balances import (
     Flows,
@@ -29,7 +30,35 @@ from procurement.suppliers.models import BalanceSnapshot, SupplierAccount
 BATCH = 2000
 
 
-@dataclass(frozen=True)
+class OrderRow(NamedTuple):
+    """What is read of an order, by its columns: a day may have very many."""
+
+    pk: uuid.UUID
+    client_order_id: str
+    remote_id: str
+    state: str
+    quantity: int
+    delivered_quantity: int
+    unit_cost_minor: int
+    refunded_minor: int
+
+
+class Theirs(NamedTuple):
+    """An order as the supplier last showed it, by the columns of SupplierRecord."""
+
+    remote_id: str
+    client_order_id: str
+    status: str
+    raw_status: str
+    currency: str
+    total_minor: int | None
+    refunded_minor: int | None
+    delivered_quantity: int | None
+    created_at: datetime | None
+    missing: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Ours:
     """An order as we have it: amounts in minor units, `cost` None while nothing is booked for it."""
 
@@ -55,8 +84,8 @@ class Facts:
     snapshot: BalanceSnapshot | None
     expected: int
     booked: list[Ours]
-    records: dict[str, SupplierRecord]
-    listed: list[SupplierRecord]
+    records: dict[str, Theirs]
+    listed: list[Theirs]
     known: dict[str, Ours]
     held: list[tuple[Ours, int]]
     held_then: list[tuple[Ours, int]]
@@ -68,11 +97,11 @@ class Facts:
         """The supplier's balance less ours at the moment it was read; None if it was not."""
         return None if self.snapshot is None else self.snapshot.available - self.expected
 
-    def ours_of(self, record: SupplierRecord) -> Ours | None:
+    def ours_of(self, record: Theirs) -> Ours | None:
         """Our order for the supplier's: by its id, else by our reference."""
         return self.known.get(record.remote_id) or self.known.get(f"client:{record.client_order_id}")
 
-    def listed_as(self, order: Ours) -> SupplierRecord | None:
+    def listed_as(self, order: Ours) -> Theirs | None:
         """The supplier's record of an order whose supplier id we do not have."""
         return next((record for record in self.listed if record.client_order_id == order.label), None)
 
@@ -91,8 +120,8 @@ def gather(window: Window, snapshot: BalanceSnapshot | None) -> Facts:
     held, then = holds_open_at(code, currency, window.cutoff), holds_open_at(code, currency, moment)
     orders = orders_by_id([*(one.order_id for one in bought), *(one.order_id for one in (*held, *then))])
     listed = listed_records(window)
-    known_orders = orders_named_by(window.account, listed)
-    ours = views([*orders.values(), *known_orders], bought)
+    ours = views(orders | orders_named_by(window.account, listed, orders.values()), bought)
+    records = {record.remote_id: record for record in listed}
     booked = [ours[purchase.order_id] for purchase in bought if purchase.order_id in ours]
     return Facts(
         window=window,
@@ -100,7 +129,8 @@ def gather(window: Window, snapshot: BalanceSnapshot | None) -> Facts:
         snapshot=snapshot,
         expected=expected_at(code, currency, moment),
         booked=booked,
-        records=records_by_id(window.account, [order.remote_id for order in booked]),
+        records=records
+        | records_by_id(window.account, [order.remote_id for order in booked if order.remote_id not in records]),
         listed=listed,
         known=named(ours.values()),
         held=with_orders(held, ours),
@@ -129,45 +159,53 @@ def with_orders(held: list[Held], ours: dict[str, Ours]) -> list[tuple[Ours, int
     return [(ours[one.order_id], one.amount) for one in held if one.order_id in ours]
 
 
-def listed_records(window: Window) -> list[SupplierRecord]:
+def listed_records(window: Window) -> list[Theirs]:
     """The supplier's orders of the day and currency that it named, oldest first."""
     rows = SupplierRecord.objects.filter(account=window.account, currency=window.currency, missing=False)
-    return list(
-        rows.filter(created_at__gte=window.start, created_at__lt=window.cutoff).order_by("created_at", "remote_id")
-    )
+    rows = rows.filter(created_at__gte=window.start, created_at__lt=window.cutoff).order_by("created_at", "remote_id")
+    return read_records(rows)
 
 
-def records_by_id(account: SupplierAccount, remote_ids: Iterable[str]) -> dict[str, SupplierRecord]:
-    found: dict[str, SupplierRecord] = {}
+def records_by_id(account: SupplierAccount, remote_ids: Iterable[str]) -> dict[str, Theirs]:
+    found: dict[str, Theirs] = {}
     for batch in batches(remote_ids):
-        rows = SupplierRecord.objects.filter(account=account, remote_id__in=batch)
+        rows = read_records(SupplierRecord.objects.filter(account=account, remote_id__in=batch))
         found |= {row.remote_id: row for row in rows}
     return found
 
 
-def orders_by_id(order_ids: Iterable[str]) -> dict[str, Order]:
+def read_records(rows: QuerySet[SupplierRecord]) -> list[Theirs]:
+    return [Theirs(*row) for row in rows.values_list(*Theirs._fields)]
+
+
+def read_orders(rows: QuerySet[Order]) -> dict[str, OrderRow]:
+    """By their id as text."""
+    return {str(row[0]): OrderRow(*row) for row in rows.values_list(*OrderRow._fields)}
+
+
+def orders_by_id(order_ids: Iterable[str]) -> dict[str, OrderRow]:
     """Orders by their id as text, in the order given; ids that are no order of ours are left out."""
     wanted = list(dict.fromkeys(order_ids))
-    found: dict[str, Order] = {}
+    found: dict[str, OrderRow] = {}
     for batch in batches(one for one in wanted if is_uuid(one)):
-        found |= {str(order.pk): order for order in Order.objects.filter(pk__in=batch)}
+        found |= read_orders(Order.objects.filter(pk__in=batch))
     return {order_id: found[order_id] for order_id in wanted if order_id in found}
 
 
-def orders_named_by(account: SupplierAccount, listed: list[SupplierRecord]) -> list[Order]:
-    """Our orders that the supplier's records name, by its id or by our reference."""
-    found: dict[uuid.UUID, Order] = {}
-    rows = Order.objects.filter(account=account)
-    for batch in batches(record.remote_id for record in listed):
-        found |= {order.pk: order for order in rows.filter(remote_id__in=batch)}
-    for batch in batches(record.client_order_id for record in listed if record.client_order_id):
-        found |= {order.pk: order for order in rows.filter(client_order_id__in=batch)}
-    return list(found.values())
+def orders_named_by(account: SupplierAccount, listed: list[Theirs], known: Collection[OrderRow]) -> dict[str, OrderRow]:
+    """Our orders, beside those `known`, that the supplier's records name by its id or by our reference."""
+    remote_ids, labels = {order.remote_id for order in known}, {order.client_order_id for order in known}
+    rows, found = Order.objects.filter(account=account), dict[str, OrderRow]()
+    for batch in batches(record.remote_id for record in listed if record.remote_id not in remote_ids):
+        found |= read_orders(rows.filter(remote_id__in=batch))
+    named = (record.client_order_id for record in listed)
+    for batch in batches(label for label in named if label and label not in labels):
+        found |= read_orders(rows.filter(client_order_id__in=batch))
+    return found
 
 
-def views(orders: Iterable[Order], bought: Iterable[Purchase]) -> dict[str, Ours]:
+def views(by_id: dict[str, OrderRow], bought: Iterable[Purchase]) -> dict[str, Ours]:
     """Each order with what is booked for it and what its delivery files hold, by its id as text."""
-    by_id = {str(order.pk): order for order in orders}
     booked = {purchase.order_id: purchase for purchase in bought}
     booked |= purchases_of([order_id for order_id in by_id if order_id not in booked])
     files: dict[str, int] = {}
@@ -177,7 +215,7 @@ def views(orders: Iterable[Order], bought: Iterable[Purchase]) -> dict[str, Ours
     return {order_id: view(order, booked.get(order_id), files.get(order_id, 0)) for order_id, order in by_id.items()}
 
 
-def view(order: Order, purchase: Purchase | None, in_files: int) -> Ours:
+def view(order: OrderRow, purchase: Purchase | None, in_files: int) -> Ours:
     return Ours(
         pk=order.pk,
         label=order.client_order_id,
@@ -186,7 +224,7 @@ def view(order: Order, purchase: Purchase | None, in_files: int) -> Ours:
         quantity=order.quantity,
         delivered=order.delivered_quantity,
         in_files=in_files,
-        agreed=order.max_total_minor,
+        agreed=order.unit_cost_minor * order.quantity,
         refunded=order.refunded_minor,
         cost=purchase.cost if purchase else None,
         booked_at=purchase.at if purchase else None,

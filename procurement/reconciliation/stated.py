@@ -18,7 +18,7 @@ from procurement.bookkeeping.balances import steps_between
 from procurement.bookkeeping.models import Correction, Deposit
 from procurement.orders.models import Order
 from procurement.reconciliation.differences import Found
-from procurement.reconciliation.facts import orders_by_id
+from procurement.reconciliation.facts import OrderRow, orders_by_id, read_orders
 from procurement.reconciliation.statement_file import Line
 from procurement.reconciliation.statements import statement_of
 from procurement.reconciliation.window import Window
@@ -76,15 +76,14 @@ def agree(here: Moved, there: Moved) -> bool:
     return here.day == there.day or here.around == there.around or here.around == there.day or here.day == there.around
 
 
-def orders_of(window: Window, names: list[str], ids: list[str]) -> dict[str, Order]:
+def orders_of(window: Window, names: list[str], ids: list[str]) -> dict[str, OrderRow]:
     """Our orders that either side names, by their id as text."""
     wanted = Q(remote_id__in=names) | Q(client_order_id__in=names)
-    stated = {str(order.pk): order for order in Order.objects.filter(wanted, account=window.account)}
-    return orders_by_id(ids) | stated
+    return orders_by_id(ids) | read_orders(Order.objects.filter(wanted, account=window.account))
 
 
-def order_found(window: Window, order: Order | None, name: str, here: int, there: int) -> Found:
-    label, pk = (str(order), order.pk) if order else (name, None)
+def order_found(window: Window, order: OrderRow | None, name: str, here: int, there: int) -> Found:
+    label, pk = (order.client_order_id, order.pk) if order else (name, None)
     said = f"The statement has {text(window, there)} for {label}" if name else f"The statement does not name {label}"
     sentence = f"{said}, and {text(window, here) if here else 'nothing'} is booked here that day. Ask the supplier."
     rest = there - here

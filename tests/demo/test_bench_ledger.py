@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import accumulate
 
 import pytest
 from django.db import connection
 
+from ledger.guards import missing
 from ledger.models import Entry
+from ledger.queries import balance, iter_statement
 from ledger.rows import pots_by_code, pots_sql
 from ledger.sending import run
 from ledger.verifying import verify
-from procurement.demo.bench import ledger, ledger_size
+from procurement.demo.bench import ledger, ledger_size, reconciliation
 from procurement.demo.bench.books import opened
 from procurement.demo.bench.ledger import Rate
 
@@ -77,3 +80,36 @@ def test_a_long_ledger_is_filled_under_every_rule(monkeypatch: pytest.MonkeyPatc
     report = verify()
     assert (report.lines, report.findings) == (120, [])
     assert set(ledger_size.ask()) >= {"balance now", "trial balance"}
+
+
+@pytest.mark.django_db(transaction=True)
+def test_lines_that_are_made_up_continue_the_accounts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ledger_size, "BOOKS", 2)
+    monkeypatch.setattr(ledger_size, "MADE_AT_ONCE", 15)
+    codes = [opened(f"bench{book}", name) for book in range(2) for name in ("purchases", "deposits")]
+    with connection.cursor() as cursor:
+        pots = pots_by_code(run(cursor, [pots_sql(codes)])[0])
+    ledger_size.fill(pots, 0, 20)
+
+    ledger_size.make_up(pots, 20, 60)
+
+    for account in codes:
+        lines = list(iter_statement(account))
+        found = balance(account)
+        assert [line.seq for line in lines] == list(range(1, found.seq + 1))
+        assert [line.settled_after for line in lines] == list(accumulate(line.amount for line in lines))
+        assert (found.settled, found.held) == (lines[-1].settled_after, 0)
+        assert lines == sorted(lines, key=lambda line: line.recorded_at)
+    assert sum(balance(account).seq for account in codes) == 120
+    assert missing(connection) == []
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_day_of_many_orders_names_what_was_planted() -> None:
+    window = reconciliation.fill_day(60)
+    reconciliation.compare(window)
+    before = reconciliation.named()
+    assert sorted(row[0] for row in before) == sorted(reconciliation.PLANTED.values())
+    assert reconciliation.join(window) == 60
+    reconciliation.compare(window)
+    assert reconciliation.named() == before

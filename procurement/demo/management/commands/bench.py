@@ -7,7 +7,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import connection
 
-from procurement.demo.bench import engine, hordak, idle, ledger, ledger_size, limits, rotation, webhooks
+from procurement.demo.bench import engine, hordak, idle, ledger, ledger_size, limits, reconciliation, rotation, webhooks
 from procurement.demo.bench.limits import Plan
 from procurement.demo.bench.measuring import BenchFailed
 from procurement.demo.bench.report import (
@@ -16,6 +16,7 @@ from procurement.demo.bench.report import (
     IDLE_MARKS,
     LEDGER_MARKS,
     LEDGER_SIZE_MARKS,
+    RECONCILIATION_MARKS,
     ROTATION_MARKS,
     WEBHOOK_MARKS,
     as_markdown,
@@ -25,7 +26,7 @@ from procurement.demo.bench.report import (
 from procurement.demo.bench.running import run
 
 SIZES, REQUESTS, MESSAGES, ORDERS, BACKLOG = [100, 10_000], 25, 1_000, 40, 500
-CODES, SECONDS = 100_000, 3
+CODES, SECONDS, BOOKED = 100_000, 3, 100_000
 
 
 class Command(BaseCommand):
@@ -40,7 +41,10 @@ class Command(BaseCommand):
             default="pages",
         )
         parser.add_argument(
-            "--orders", type=int, nargs="+", help="sizes to compare (default 100 10000), or queue (500)"
+            "--orders",
+            type=int,
+            nargs="+",
+            help="sizes to compare (default 100 10000), to queue (500), of a day (100000)",
         )
         parser.add_argument(
             "--requests",
@@ -61,6 +65,8 @@ class Command(BaseCommand):
             return self.limits(Plan(orders, options["workers"], options["faster"], options["hanging"]))
         if options["what"] != "pages":
             what, count = options["what"], options["requests"]
+            if what == "reconciliation":
+                count = (options["orders"] or [BOOKED])[0]
             if what == "ledger" and options["lines"]:
                 what, count = "ledger size", options["lines"]
             if what == "ledger" and options["beside"]:
@@ -125,6 +131,11 @@ def measured_size(lines: int | None) -> tuple[str, tuple[str, str]]:
     return ledger_size.as_markdown(ledger_size.measure_size(lines or 0)), LEDGER_SIZE_MARKS[connection.vendor]
 
 
+def measured_reconciliation(orders: int | None) -> tuple[str, tuple[str, str]]:
+    found = reconciliation.measure_reconciliation(orders or BOOKED)
+    return reconciliation.as_markdown(found), RECONCILIATION_MARKS[connection.vendor]
+
+
 def measured_hordak(requests: int | None) -> tuple[str, tuple[str, str]]:
     seconds = requests or SECONDS
     return ledger.as_markdown(hordak.measure_beside(seconds), seconds, " --beside hordak"), HORDAK_MARKS
@@ -138,6 +149,7 @@ MEASURED = {
     "ledger": measured_ledger,
     "ledger size": measured_size,
     "beside hordak": measured_hordak,
+    "reconciliation": measured_reconciliation,
 }
 
 
