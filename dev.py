@@ -47,6 +47,7 @@ usage: python3 dev.py COMMAND [options]
   bench    measure the busy pages; or: webhooks, engine (of placing), idle (a minute of nothing), rotation (100,000 codes), ledger
            (also --lines N, --beside hordak)
   simulate buy through seeded faults and check what must hold: --supplier alpha|psnb2b --runs N --seed N
+           (--books --steps N: a long history of the ledger alone)
   faults   kill a worker at every named point and check what must hold: --list, --points PATTERN, --seeds N, --jobs N
   lock     resolve the dependencies anew into requirements/
   manage   pass a command to manage.py, for example: python3 dev.py manage shell
@@ -99,10 +100,10 @@ def test(rest: list[str]) -> int:
 
 
 def simulate(rest: list[str]) -> int:
-    """Seeded fault runs against the suppliers' own engine; the exit code is 1 when one broke an invariant."""
+    """Seeded fault runs against the suppliers' own engine, or of the ledger; the exit code is 1 when one broke an invariant."""
     require_server("DATABASE_URL")
     prepare("test")
-    become([str(PYTHON), "-m", "tests.simulation", *rest])
+    become([str(PYTHON), "-m", "tests.ledger" if "--books" in rest else "tests.simulation", *rest])
     return 0
 
 

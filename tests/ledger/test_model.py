@@ -1,8 +1,6 @@
-"""Random histories against a naive model: plain sums over plain lists, no cleverness to be wrong about."""
+"""Random histories against a naive model."""
 
 from __future__ import annotations
-
-from dataclasses import dataclass, field
 
 import pytest
 from django.db import connection, transaction
@@ -11,15 +9,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ledger.checkpoints import checkpoint
-from ledger.errors import BelowFloor, HoldEnded, NotReversible, UnknownHold
-from ledger.models import Balance, Entry, Line
+from ledger.models import Balance, Line
 from ledger.queries import balance, iter_statement, open_holds, trial_balance
-from ledger.services import Posted, credit, debit, hold, note, post, release, reverse, settle
 from ledger.verifying import verify
-from tests.ledger.conftest import deposit, open_books, usd
+from tests.ledger.conftest import open_books
+from tests.ledger.naive import Naive, attempt
 
 pytestmark = pytest.mark.django_db
-REFUSALS = (BelowFloor, HoldEnded, NotReversible, UnknownHold)
 AMOUNT = st.integers(1, 5_000)
 PICK = st.integers(0, 5)
 STEP = st.one_of(
@@ -31,71 +27,6 @@ STEP = st.one_of(
     st.tuples(st.just("reverse"), AMOUNT, PICK),
     st.tuples(st.just("note"), AMOUNT, PICK),
 )
-
-
-@dataclass
-class Naive:
-    """What the funds account should hold: settled money, and open holds by key."""
-
-    settled: int = 0
-    holds: dict[str, int] = field(default_factory=dict)
-    reversible: dict[str, int] = field(default_factory=dict)
-
-    @property
-    def free(self) -> int:
-        return self.settled - sum(self.holds.values())
-
-    def step(self, name: str, amount: int, picked: str, key: str) -> bool:
-        """Do it if it is allowed; say whether it was."""
-        if name == "deposit":
-            return self._move(amount, key)
-        if name == "spend":
-            return self._move(-amount, key)
-        if name == "hold" and self.free >= amount:
-            self.holds[key] = amount
-            return True
-        if name == "settle" and picked in self.holds and self.free + self.holds[picked] >= amount:
-            del self.holds[picked]
-            self.settled -= amount
-            return True
-        if name == "release":
-            return self.holds.pop(picked, None) is not None
-        if name == "reverse" and picked in self.reversible and self.free >= self.reversible[picked]:
-            self.settled -= self.reversible.pop(picked)
-            return True
-        return name == "note"
-
-    def _move(self, amount: int, key: str) -> bool:
-        if self.free + amount < 0:
-            return False
-        self.settled += amount
-        self.reversible[key] = amount
-        return True
-
-
-def book(name: str, amount: int, picked: str, key: str) -> Posted | None:
-    spent = [credit("alpha:funds", usd(amount)), debit("alpha:cost", usd(amount))] if amount else []
-    if name == "deposit":
-        return deposit(amount, key)
-    if name == "spend":
-        return post(key=key, kind="spend", lines=spent)
-    if name == "hold":
-        return hold(key=key, lines=spent)
-    if name == "settle":
-        return settle(key=key, hold_key=picked, lines=spent)
-    if name == "release":
-        return release(key=key, hold_key=picked, memo="x")
-    if name == "note":
-        return note(key=key, account="alpha:funds", memo="x")
-    original = Entry.objects.filter(key=picked).first()
-    return reverse(key=key, entry=original) if original else None
-
-
-def attempt(name: str, amount: int, picked: str, key: str) -> Posted | None:
-    try:
-        return book(name, amount, picked, key)
-    except REFUSALS:
-        return None
 
 
 def assert_true_to(naive: Naive) -> None:

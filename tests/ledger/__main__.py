@@ -1,0 +1,41 @@
+"""`python3 dev.py simulate --books`: a long history of the ledger out of a seed, beside a naive model."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import time
+
+
+def main(arguments: list[str]) -> int:
+    parser = argparse.ArgumentParser(prog="python3 dev.py simulate --books", description=__doc__)
+    parser.add_argument("--books", action="store_true", help=argparse.SUPPRESS)
+    parser.add_argument("--steps", type=int, default=20_000, help="how many (20,000)")
+    parser.add_argument(
+        "--seed", type=int, default=1, help="the same seed gives the same last checkpoint on either database (1)"
+    )
+    asked = parser.parse_args(arguments)
+    os.environ["DJANGO_SETTINGS_MODULE"] = "procurement.settings"
+    os.environ.setdefault("COUNTERSIGN_ENV", "sandbox")
+    import django
+
+    django.setup()
+    from django.db import connection
+
+    from tests.ledger.history import History
+    from tests.simulation.__main__ import a_database
+
+    with a_database(0):
+        began, history = time.monotonic(), History(asked.seed)
+        last = history.run(asked.steps)
+    took = time.monotonic() - began
+    print(
+        f"{connection.vendor}, seed {asked.seed}: {asked.steps:,} steps, {history.booked:,} booked, {history.refused:,} refused, "
+        f"{history.lost:,} lost on the way, {took:.0f} s. Last checkpoint {last}"
+    )
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
