@@ -76,6 +76,9 @@ app.conf.update(
     # Celery gives up after a hundred tries by default, and an outage may be longer.
     broker_connection_max_retries=None,
     worker_cancel_long_running_tasks_on_connection_loss=False,
+    # Raising the count again after a reconnection asks the broker from a pool thread and waits for the answer there, while
+    # the event loop reads the same socket: whoever gets half a frame stands still until the broker's heartbeat ends it.
+    worker_enable_prefetch_count_reduction=False,
     worker_enable_remote_control=False,
     worker_send_task_events=False,
     timezone="UTC",

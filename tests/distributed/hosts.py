@@ -114,7 +114,15 @@ class Hosts:
         """Until each host has swept, or swept again."""
         began = timezone.now()
         wanted = {f"worker@{name}" for name in ("a", "b")}
-        wait_until(lambda: wanted <= set(Loop.objects.filter(last_seen_at__gt=began).values_list("name", flat=True)))
+
+        def missing() -> set[str]:
+            return wanted - set(Loop.objects.filter(last_seen_at__gt=began).values_list("name", flat=True))
+
+        try:
+            wait_until(lambda: not missing())
+        except AssertionError:
+            last = {name: self.said(name.removeprefix("worker@"))[-2000:] for name in missing()}
+            raise AssertionError(f"These workers do not sweep; the end of their logs: {last}") from None
 
     def freeze(self, *names: str) -> None:
         for name in names:
