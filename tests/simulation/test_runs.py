@@ -27,7 +27,7 @@ from tests.simulation.simulation import Simulation
 
 Simulate = Callable[..., Simulation]
 # Putting PostgreSQL's rows back takes longer than the run itself.
-SHARE = 12 if connection.vendor == "sqlite" else 4
+SHARE = 8 if connection.vendor == "sqlite" else 3
 
 
 @pytest.mark.requirement("R21", "R26", "R31")
