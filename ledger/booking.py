@@ -8,20 +8,20 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Any
 
-from django.db import IntegrityError, connection
+from django.db import DEFAULT_DB_ALIAS, IntegrityError, connection, connections
 from django.utils import timezone
 
 from ledger.drafts import Draft, Posted, check
 from ledger.errors import BadEntry, BelowFloor, BooksClosed, HoldEnded, KeyConflict, NotReversible, UnknownAccount
 from ledger.models import new_id
 from ledger.rows import Header, Pot, insert_headers, insert_lines, lines_of, move_balances, pots_by_code, pots_sql
-from ledger.sending import Statement, id_value, run
+from ledger.sending import Statement, id_value, on_sqlite, run
 
 TICK = timedelta(microseconds=1)
 # SQLite's plain BEGIN would lose to another writer between reading and writing; IMMEDIATE waits for its turn.
-BEGIN = {"sqlite": "BEGIN IMMEDIATE", "postgresql": "BEGIN"}
+BEGIN: Statement = ("BEGIN", ())
+BEGIN_IMMEDIATE: Statement = ("BEGIN IMMEDIATE", ())
 COMMIT: Statement = ("COMMIT", ())
 SAVEPOINT: Statement = ("SAVEPOINT ledger_booking", ())
 RELEASE: Statement = ("RELEASE SAVEPOINT ledger_booking", ())
@@ -33,13 +33,13 @@ def book(draft: Draft) -> Posted:
 
     Its own begins with the statements that read and ends with those that write: two ways to the server in all.
     """
-    nested = connection.in_atomic_block or not connection.get_autocommit()
+    db = connections[DEFAULT_DB_ALIAS]
+    nested = db.in_atomic_block or not db.get_autocommit()
     try:
         return _book(draft, nested=nested)
     except IntegrityError as error:
         # Only what moves other accounts, or closes the books, gets here: a twin with this key, for one.
-        with connection.cursor() as cursor:
-            _, first, end = _read(cursor, draft)
+        _, first, end = _read(draft)
         if first:
             return _first_result(draft, *first)
         _check_still_open(draft, end)
@@ -49,20 +49,20 @@ def book(draft: Draft) -> Posted:
 
 
 def _book(draft: Draft, *, nested: bool) -> Posted:
+    committed = False
     try:
-        with connection.cursor() as cursor:
-            pots, first, end = _read(cursor, draft, () if nested else [(BEGIN[connection.vendor], ())])
-            # The key comes before any rule: a retry gets the first answer, whatever has changed since.
-            if first:
-                return _first_result(draft, *first)
-            check(draft)
-            _check_still_open(draft, end)
-            _check_accounts(draft, pots)
-            _write(cursor, draft, pots, nested=nested)
-            return Posted(draft.key, created=True)
+        pots, first, end = _read(draft, () if nested else [BEGIN_IMMEDIATE if on_sqlite() else BEGIN])
+        # The key comes before any rule: a retry gets the first answer, whatever has changed since.
+        if first:
+            return _first_result(draft, *first)
+        check(draft)
+        _check_still_open(draft, end)
+        _check_accounts(draft, pots)
+        _write(draft, pots, nested=nested)
+        committed = True
+        return Posted(draft.key, created=True)
     finally:
-        if not nested:
-            # Nothing to do after COMMIT.
+        if not (nested or committed):
             connection.rollback()
 
 
@@ -71,9 +71,7 @@ _ENDED = "SELECT key FROM ledger_entry WHERE resolves_id = %s"
 _REVERSED = "SELECT key FROM ledger_entry WHERE reverses_id = %s"
 
 
-def _read(
-    cursor: Any, draft: Draft, begin: Sequence[Statement] = ()
-) -> tuple[dict[str, Pot], tuple[str, str] | None, str]:
+def _read(draft: Draft, begin: Sequence[Statement] = ()) -> tuple[dict[str, Pot], tuple[str, str] | None, str]:
     """The accounts of the legs, what the key stands for, and the entry that ended or reversed the earlier one, if any.
 
     The accounts are nobody else's to move until the transaction ends, in one order, so that no two bookings wait for
@@ -85,7 +83,7 @@ def _read(
     if draft.reverses:
         wanted.append((_REVERSED, [id_value(draft.reverses.id)]))
     codes = sorted({leg.account for leg in draft.legs})
-    pots, first, *ends = run(cursor, [*begin, pots_sql(codes, lock=True), *wanted])[len(begin) :]
+    pots, first, *ends = run([*begin, pots_sql(codes, lock=True), *wanted])[len(begin) :]
     return pots_by_code(pots), next(iter(first), None), next((key for rows in ends for (key,) in rows), "")
 
 
@@ -137,7 +135,7 @@ def _books_closed(draft: Draft) -> BooksClosed:
     )
 
 
-def _write(cursor: Any, draft: Draft, pots: Mapping[str, Pot], *, nested: bool) -> None:
+def _write(draft: Draft, pots: Mapping[str, Pot], *, nested: bool) -> None:
     """Number the lines and write them; within a caller's transaction, a refusal by the database leaves that as it was."""
     header = _header(draft, max([timezone.now(), *(pot.last_at + TICK for pot in pots.values() if pot.last_at)]))
     rows = lines_of(header, draft.legs, pots)
@@ -145,16 +143,16 @@ def _write(cursor: Any, draft: Draft, pots: Mapping[str, Pot], *, nested: bool) 
     # The header last: the database judges the lines and their balances together when it arrives.
     entry = [insert_lines(rows), move_balances(pots.values()), insert_headers([header])]
     try:
-        run(cursor, [SAVEPOINT, *entry, RELEASE] if nested else [*entry, COMMIT])
+        run([SAVEPOINT, *entry, RELEASE] if nested else [*entry, COMMIT])
     except IntegrityError:
         if nested:
-            run(cursor, [ROLLBACK, RELEASE])
+            run([ROLLBACK, RELEASE])
         raise
 
 
 def _header(draft: Draft, recorded_at: datetime) -> Header:
     return Header(
-        new_id(),
+        new_id(recorded_at),
         draft.key,
         draft.fingerprint,
         draft.kind,

@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import uuid
+from base64 import b64encode
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date
@@ -18,6 +19,7 @@ from ledger.money import Money
 
 Reference = tuple[str, str]
 NO_REFERENCE: Reference = ("", "")
+AS_TEXT = json.JSONEncoder(separators=(",", ":")).encode
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +111,10 @@ def _check_zero_sum(legs: Sequence[Leg]) -> None:
 
 
 def _fingerprint(draft: Draft) -> str:
-    """SHA-256 of the facts. Words (memo, actor) are not facts: a retry by another worker is still the same booking."""
+    """SHA-256 of the facts, in base64 to be short.
+
+    Words (memo, actor) are not facts: a retry by another worker is still the same booking.
+    """
     facts = [
         1,
         draft.kind,
@@ -119,4 +124,4 @@ def _fingerprint(draft: Draft) -> str:
         draft.reverses.key if draft.reverses else None,
         [[leg.account, leg.layer, leg.money.minor, leg.money.currency] for leg in draft.legs],
     ]
-    return hashlib.sha256(json.dumps(facts, separators=(",", ":")).encode()).hexdigest()
+    return b64encode(hashlib.sha256(AS_TEXT(facts).encode()).digest()).decode().rstrip("=")

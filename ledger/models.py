@@ -8,20 +8,33 @@ rest by the rules in `rules.py`.
 from __future__ import annotations
 
 import secrets
-import time
 import uuid
+from datetime import datetime
 
 from django.db import models
 from django.db.models import F, Q
 from django.utils import timezone
 
-from ledger.chain import GENESIS
+from ledger.chain import EPOCH, GENESIS, MICROSECOND
 
 
-def new_id() -> uuid.UUID:
-    """A UUID of version 7 (RFC 9562): it begins with the time, so new rows go to the end of an index of any size."""
-    value = time.time_ns() // 1_000_000 << 80 | 0x7 << 76 | secrets.randbits(12) << 64 | 0b10 << 62
-    return uuid.UUID(int=value | secrets.randbits(62))
+def new_id(at: datetime | None = None) -> uuid.UUID:
+    """A UUID of version 7 (RFC 9562) that begins with the microsecond at which the entry is recorded.
+
+    New rows therefore go to the end of an index of any size, and the order of ids is that of recording: a stretch of time
+    is a range of ids.
+    """
+    return uuid.UUID(int=_lowest(at or timezone.now()) | secrets.randbits(62))
+
+
+def first_id(at: datetime) -> uuid.UUID:
+    """The lowest id an entry recorded at this instant can have."""
+    return uuid.UUID(int=_lowest(at))
+
+
+def _lowest(at: datetime) -> int:
+    milliseconds, rest = divmod((at - EPOCH) // MICROSECOND, 1000)
+    return milliseconds << 80 | 0x7 << 76 | rest << 64 | 0b10 << 62
 
 
 class Layer(models.TextChoices):
@@ -104,7 +117,6 @@ class Entry(models.Model):
     class Meta:
         indexes = [
             models.Index(fields=["reference_kind", "reference_id"], name="ledger_entry_reference"),
-            models.Index(fields=["recorded_at", "id"], name="ledger_entry_recorded"),
         ]
         constraints = [
             # Few entries end or reverse another one; the others cost these nothing.
@@ -144,10 +156,6 @@ class Line(models.Model):
     hash = models.BinaryField(max_length=32)
 
     class Meta:
-        indexes = [
-            # "The balance as recorded at T" is the end of a range of this.
-            models.Index(fields=["account", "recorded_at", "seq"], name="ledger_line_recorded"),
-        ]
         constraints = [
             # The running balance has one order and no gap; pages are ranges of seq.
             models.UniqueConstraint(fields=["account", "seq"], name="ledger_line_account_seq"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import lru_cache
 
 # ISO 4217; every other currency has two decimal places.
 EXPONENTS = {
@@ -24,6 +25,7 @@ AMOUNT = re.compile(
 )
 
 
+@lru_cache(maxsize=1000)
 def exponent(currency: str) -> int:
     """Decimal places of a currency (USD 2, JPY 0, KWD 3); ValueError unless it is three capital letters."""
     if not CODE.fullmatch(currency):

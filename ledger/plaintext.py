@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 
-from django.db.models import Min, Q
+from django.db.models import Min
 
 from ledger.models import Account, Entry, Layer, Line
 from ledger.money import decimal_amount, exponent
@@ -47,16 +47,14 @@ def write(style: str, *, owner: str = "", currency: str = "") -> Iterator[str]:
 
 def _entries(account_ids: set[int]) -> Iterator[tuple[Entry, Sequence[Line]]]:
     """Entries with their lines, as they were recorded, a chunk at a time."""
-    entries = Entry.objects.order_by("recorded_at", "id").prefetch_related("lines__account")
+    entries = Entry.objects.order_by("id").prefetch_related("lines__account")
     if account_ids:
         entries = entries.filter(pk__in=Line.objects.filter(account_id__in=account_ids).values("entry_id"))
     found = list(entries[:CHUNK])
     while found:
         for entry in found:
             yield entry, sorted(entry.lines.all(), key=lambda line: line.leg)
-        last = found[-1]
-        later = Q(recorded_at__gt=last.recorded_at) | Q(recorded_at=last.recorded_at, id__gt=last.pk)
-        found = list(entries.filter(later)[:CHUNK])
+        found = list(entries.filter(id__gt=found[-1].pk)[:CHUNK])
 
 
 def _amount(line: Line) -> str:

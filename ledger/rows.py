@@ -11,12 +11,10 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any, NamedTuple
 
-from django.db import connection
-
 from ledger import chain
 from ledger.drafts import Leg
 from ledger.models import Layer
-from ledger.sending import Statement, id_value, rows_of, time_read, time_value
+from ledger.sending import Statement, day_value, id_value, on_sqlite, rows_of, time_read, time_value
 
 
 class Header(NamedTuple):
@@ -72,7 +70,7 @@ _POTS = (
 def pots_sql(codes: Collection[str], *, lock: bool = False) -> Statement:
     """The query of accounts with their balances; `lock` holds them to the end of the transaction."""
     sql, values = rows_of(_POTS, [[*codes] or [None]])
-    return (sql + " FOR UPDATE OF b" if lock and connection.vendor == "postgresql" else sql), values
+    return (sql if on_sqlite() or not lock else sql + " FOR UPDATE OF b"), values
 
 
 def pots_by_code(rows: Iterable[Sequence[Any]]) -> dict[str, Pot]:
@@ -118,9 +116,8 @@ def move_balances(pots: Iterable[Pot]) -> Statement:
 
 def insert_headers(headers: Iterable[Header]) -> Statement:
     """The statement that writes entries, after their lines and balances."""
-    day = connection.ops.adapt_datefield_value
     rows = [
-        (id_value(h[0]), *h[1:4], day(h[4]), time_value(h[5]), *h[6:11], id_value(h[11]), id_value(h[12]))
+        (id_value(h[0]), *h[1:4], day_value(h[4]), time_value(h[5]), *h[6:11], id_value(h[11]), id_value(h[12]))
         for h in headers
     ]
     return rows_of(

@@ -9,14 +9,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from datetime import date
 
-from django.db import IntegrityError, connection, transaction
+from django.db import IntegrityError, transaction
 
 from ledger.booking import book
 from ledger.drafts import NO_REFERENCE, Draft, Earlier, Leg, Posted, Reference
 from ledger.errors import AccountConflict, BadEntry, NotReversible, UnknownAccount, UnknownHold
 from ledger.models import Account, Balance, Entry, Layer
 from ledger.money import Money, exponent
-from ledger.sending import id_read
+from ledger.sending import id_read, run
 
 
 def debit(account: str, money: Money) -> Leg:
@@ -177,9 +177,7 @@ _EARLIER = (
 
 
 def _earlier(key: str) -> Earlier | None:
-    with connection.cursor() as cursor:
-        cursor.execute(_EARLIER, [key])
-        rows = cursor.fetchall()
+    (rows,) = run([(_EARLIER, [key])])
     if not rows:
         return None
     entry_id, kind, reference_id, resolves, reverses = rows[0][:5]
@@ -195,7 +193,7 @@ def _hold(key: str) -> Earlier:
 
 
 def _in_layer(legs: Iterable[Leg], layer: Layer) -> tuple[Leg, ...]:
-    return tuple(Leg(leg.account, leg.money, layer) for leg in legs)
+    return tuple(leg if leg.layer == layer else Leg(leg.account, leg.money, layer) for leg in legs)
 
 
 def _positive(money: Money) -> Money:

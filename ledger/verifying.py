@@ -11,7 +11,7 @@ from django.db.models import Count, F, Q, Sum
 
 from ledger.chain import GENESIS, header_bytes, link
 from ledger.checkpoints import hash_of
-from ledger.models import Balance, Checkpoint, CheckpointHead, Entry, Layer, Line
+from ledger.models import Balance, Checkpoint, CheckpointHead, Entry, Layer, Line, first_id
 
 CHUNK = 5_000
 HEADER = (
@@ -109,6 +109,8 @@ def _broken(seq: int, settled: int, held: int, line: dict[str, Any], header: tup
         return "the balance it left behind is not the one before it and its amount"
     if (line["recorded_at"], line["legs"]) != (header[5], header[10]):
         return "the line and its entry state another time or number of lines"
+    if not 0 <= header[0].int - first_id(header[5]).int < 1 << 62:
+        return "the entry's id does not begin with the time at which it was recorded"
     return ""
 
 

@@ -62,7 +62,7 @@ class Migration(migrations.Migration):
             ],
             options={
                 'verbose_name_plural': 'entries',
-                'indexes': [models.Index(fields=['reference_kind', 'reference_id'], name='ledger_entry_reference'), models.Index(fields=['recorded_at', 'id'], name='ledger_entry_recorded')],
+                'indexes': [models.Index(fields=['reference_kind', 'reference_id'], name='ledger_entry_reference')],
                 'constraints': [models.UniqueConstraint(condition=models.Q(('resolves__isnull', False)), fields=('resolves',), name='ledger_a_hold_ends_once'), models.UniqueConstraint(condition=models.Q(('reverses__isnull', False)), fields=('reverses',), name='ledger_an_entry_is_reversed_once'), models.CheckConstraint(condition=models.Q(('legs__gte', 1)), name='ledger_entry_has_lines'), models.CheckConstraint(condition=models.Q(('key', ''), _negated=True), name='ledger_entry_has_key'), models.CheckConstraint(condition=models.Q(('resolves__isnull', True), ('reverses__isnull', True), _connector='OR'), name='ledger_entry_one_purpose')],
             },
         ),
@@ -84,7 +84,6 @@ class Migration(migrations.Migration):
                 ('hash', models.BinaryField(max_length=32)),
             ],
             options={
-                'indexes': [models.Index(fields=['account', 'recorded_at', 'seq'], name='ledger_line_recorded')],
                 'constraints': [models.UniqueConstraint(fields=('account', 'seq'), name='ledger_line_account_seq'), models.CheckConstraint(condition=models.Q(('leg__gte', 1), ('leg__lte', models.F('legs'))), name='ledger_line_leg'), models.CheckConstraint(condition=models.Q(models.Q(('layer__in', ['settled', 'held']), models.Q(('amount', 0), _negated=True)), models.Q(('layer', 'memo'), ('amount', 0)), _connector='OR'), name='ledger_line_amount')],
             },
         ),

@@ -17,7 +17,7 @@ from django.db.models import Q, QuerySet, Sum
 
 from ledger import queries as books
 from ledger.errors import UnknownAccount
-from ledger.models import Entry, Layer, Line
+from ledger.models import Entry, Layer, Line, first_id
 from ledger.queries import StatementLine
 from procurement.bookkeeping.postings import code_of
 from procurement.bookkeeping.rules import BY_DAY, HOLD, PURCHASE, RECEIVED, UNRECEIVED
@@ -56,7 +56,7 @@ def flows(account_code: str, currency: str, day: date, until: datetime) -> Flows
         for kind in found.kinds:
             kinds[kind.kind] = kinds.get(kind.kind, 0) + kind.settled
     deposited, corrected = (_by_day(account_code, currency, Q(entry__effective_on=day), (kind,)) for kind in BY_DAY)
-    earlier = _by_day(account_code, currency, Q(entry__effective_on__lt=day, recorded_at__gte=start))
+    earlier = _by_day(account_code, currency, Q(entry__effective_on__lt=day, entry_id__gte=first_id(start)))
     spent = -sum(kinds.get(kind, 0) for kind in SPENT)
     rest = sum(moved for kind, moved in kinds.items() if kind not in (*BY_DAY, *SPENT))
     return Flows(opening + earlier, deposited, spent, rest + corrected)
@@ -68,7 +68,7 @@ def expected_at(account_code: str, currency: str, moment: datetime) -> int:
         settled = sum(books.balance_at(code_of(account_code, currency, name), moment).settled for name in OURS)
     except UnknownAccount:
         return 0
-    late = Q(entry__effective_on__lte=moment.date(), recorded_at__gt=moment)
+    late = Q(entry__effective_on__lte=moment.date(), entry_id__gte=first_id(moment + TICK))
     return settled + _by_day(account_code, currency, late)
 
 
@@ -123,7 +123,7 @@ def spent_by_day(books_of: Sequence[tuple[str, str]], first: date, days: int) ->
     start, day = start_of(first), timedelta(days=1)
     codes = [code_of(code, currency, name) for code, currency in books_of for name in OURS]
     lines = Line.objects.filter(account__code__in=codes, layer=Layer.SETTLED, entry__kind__in=SPENT)
-    lines = lines.filter(recorded_at__gte=start, recorded_at__lt=start + days * day)
+    lines = lines.filter(entry_id__gte=first_id(start), entry_id__lt=first_id(start + days * day))
     # Compared with each day's ends instead of grouped by date, which SQLite would do in Python.
     ends = [(start + number * day, start + (number + 1) * day) for number in range(days)]
     sums = [Sum("amount", filter=Q(recorded_at__gte=begin, recorded_at__lt=end)) for begin, end in ends]
@@ -151,7 +151,7 @@ def iter_purchases(account_code: str, currency: str, start: datetime, end: datet
     """The same without keeping them all."""
     codes = [code_of(account_code, currency, name) for name in OURS]
     lines = Line.objects.filter(account__code__in=codes, layer=Layer.SETTLED, entry__kind=PURCHASE)
-    lines = lines.filter(recorded_at__gte=start, recorded_at__lt=end).order_by("recorded_at", "entry_id")
+    lines = lines.filter(entry_id__gte=first_id(start), entry_id__lt=first_id(end)).order_by("entry_id")
     rows = lines.values_list("entry_id", "entry__reference_id", "recorded_at", "amount").iterator(CHUNK)
     for (entry_id, order_id, at), together in groupby(rows, key=lambda row: row[:3]):
         yield Purchase(order_id, -sum(amount for *_, amount in together), at, entry_id)
@@ -186,8 +186,9 @@ def holds_open_at(account_code: str, currency: str, moment: datetime) -> list[He
             return []
     except UnknownAccount:
         return []
-    not_ended = Q(resolved_by__isnull=True) | Q(resolved_by__recorded_at__gt=moment)
-    entries = Entry.objects.filter(not_ended, kind=HOLD, recorded_at__lte=moment)
+    later = first_id(moment + TICK)
+    not_ended = Q(resolved_by__isnull=True) | Q(resolved_by__id__gte=later)
+    entries = Entry.objects.filter(not_ended, kind=HOLD, id__lt=later)
     lines = Line.objects.filter(account__code=funds, entry__in=entries).select_related("entry").order_by("seq")
     return [Held(line.entry.reference_id, -line.amount, line.recorded_at) for line in lines]
 
@@ -195,7 +196,7 @@ def holds_open_at(account_code: str, currency: str, moment: datetime) -> list[He
 def _lines(account_code: str, currency: str, start: datetime, end: datetime) -> Iterator[StatementLine]:
     """The settled lines of funds and suspense, oldest first."""
     both = [_settled(code_of(account_code, currency, name), start, end) for name in OURS]
-    return merge(*both, key=lambda line: (line.recorded_at, str(line.entry_id)))
+    return merge(*both, key=lambda line: line.entry_id)
 
 
 def _settled(code: str, start: datetime, end: datetime) -> Iterator[StatementLine]:

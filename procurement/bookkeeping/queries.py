@@ -106,7 +106,7 @@ def movements_about(reference_id: str, kind: str = "order") -> list[Movement]:
         entry__reference_kind=kind, entry__reference_id=reference_id, account__role__in=("funds", "suspense")
     ).select_related("entry")
     by_entry: dict[uuid.UUID, list[Line]] = {}
-    for line in lines.order_by("recorded_at", "seq"):
+    for line in lines.order_by("entry_id", "seq"):
         by_entry.setdefault(line.entry_id, []).append(line)
     return [_movement(found) for found in by_entry.values()]
 

@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from ledger import queries as books
 from ledger.errors import UnknownAccount
-from ledger.models import Entry
+from ledger.models import Entry, first_id
 from ledger.money import decimal_amount
 from ledger.queries import StatementLine, StatementPage
 from procurement.bookkeeping.queries import Book, labels_of, references_called, words_of
@@ -226,8 +226,8 @@ def count_of(query: Query) -> int:
     reference, nothing = _reference_of(query)
     if nothing:
         return 0
-    found = Entry.objects.filter(lines__account__code=query.book.funds, recorded_at__gte=query.since)
-    found = found.filter(recorded_at__lt=query.until) if query.until else found
+    found = Entry.objects.filter(lines__account__code=query.book.funds, id__gte=first_id(query.since))
+    found = found.filter(id__lt=first_id(query.until)) if query.until else found
     found = found.filter(kind__in=query.kinds) if query.kinds else found
     if reference:
         found = found.filter(reference_kind=reference[0], reference_id=reference[1])

@@ -21,6 +21,7 @@ from ledger import booking
 from ledger.checkpoints import checkpoint, last_checkpoint
 from ledger.closing import close_books, closed_through
 from ledger.errors import BooksClosed
+from ledger.models import first_id
 from ledger.queries import balance, trial_balance
 from ledger.verifying import verify
 from tests.ledger.conftest import open_books
@@ -59,8 +60,8 @@ class History:
 
     @contextmanager
     def out_of_the_seed(self) -> Iterator[Any]:
-        def new_id() -> uuid.UUID:
-            return uuid.UUID(int=self.chance.getrandbits(128))
+        def new_id(at: datetime) -> uuid.UUID:
+            return uuid.UUID(int=first_id(at).int | self.chance.getrandbits(62))
 
         with patch.object(booking, "new_id", new_id), time_machine.travel(BEGAN, tick=False) as clock:
             yield clock

@@ -7,11 +7,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, date, datetime
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 from django.db import connection
 
-from ledger import chain, guards
+from ledger import booking, chain, guards
 from ledger.checkpoints import checkpoint
 from ledger.closing import close_books, closed_through
 from ledger.errors import BadEntry, BooksClosed
@@ -127,6 +128,12 @@ def test_a_changed_header_is_named_on_each_of_its_lines(history: None, change: s
     words = found()
     assert any(one.startswith("alpha:funds line 3:") for one in words)
     assert any(one.startswith("alpha:cost line 1:") for one in words)
+
+
+def test_an_entry_whose_id_hides_it_from_its_day_is_named(history: None) -> None:
+    with patch.object(booking, "new_id", lambda at: uuid.UUID(int=1)):
+        spend(100, "hidden")
+    assert any("id does not begin with the time" in words for words in found())
 
 
 def test_what_an_entry_ends_or_reverses_cannot_be_repointed(history: None) -> None:

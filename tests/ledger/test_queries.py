@@ -13,6 +13,7 @@ from django.test.utils import CaptureQueriesContext
 
 from ledger import queries
 from ledger.errors import UnknownAccount
+from ledger.models import Entry, first_id
 from ledger.services import Posted, credit, debit, hold, open_account, post, release, settle
 from tests.ledger.conftest import deposit, usd
 
@@ -43,6 +44,15 @@ def history(books: Callable[..., Posted]) -> None:
 def test_balance_now(history: None) -> None:
     now = queries.balance("alpha:funds")
     assert (now.settled, now.held, now.free, now.currency, now.seq) == (7_700, 0, 7_700, "USD", 7)
+
+
+@pytest.mark.requirement("R85")
+def test_a_stretch_of_time_is_a_range_of_ids(history: None) -> None:
+    for start, end in ((-1, 1), (1, 3), (0, 6), (5, 99)):
+        first, last = (DAY + timedelta(hours=hours) for hours in (start, end))
+        by_time = Entry.objects.filter(recorded_at__gte=first, recorded_at__lt=last).order_by("recorded_at")
+        by_id = Entry.objects.filter(id__gte=first_id(first), id__lt=first_id(last)).order_by("id")
+        assert [one.key for one in by_id] == [one.key for one in by_time]
 
 
 def test_unknown_account(history: None) -> None:

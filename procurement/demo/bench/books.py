@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
-from django.db import connection, transaction
+from django.db import transaction
 
 from ledger.drafts import Leg
 from ledger.models import Layer, new_id
@@ -37,8 +37,7 @@ class Books:
         self.lines: list[tuple[Any, ...]] = []
         self.headers: list[Header] = []
         codes = [opened(account.code, name) for account in accounts for name in ACCOUNTS]
-        with connection.cursor() as cursor:
-            self.pots = pots_by_code(run(cursor, [pots_sql(codes)])[0])
+        self.pots = pots_by_code(run([pots_sql(codes)])[0])
         for account in accounts:
             amount = FUNDS_FOR_EACH * orders
             legs: list[Part] = [("funds", Layer.SETTLED, amount), ("deposits", Layer.SETTLED, -amount)]
@@ -76,7 +75,7 @@ class Books:
         resolves: Header | None = None,
     ) -> Header:
         header = Header(
-            new_id(), f"{about[0]}:{about[1]}:{kind}", digest(f"{about} {kind}").hex(), kind, at.date(), at, *about,
+            new_id(at), f"{about[0]}:{about[1]}:{kind}", digest(f"{about} {kind}").hex(), kind, at.date(), at, *about,
             memo="", actor="Bench", legs=len(legs), resolves_id=resolves.id if resolves else None, reverses_id=None,
         )  # fmt: skip
         booked = [Leg(code_of(account, "USD", name), Money(amount, "USD"), layer) for name, layer, amount in legs]
@@ -87,10 +86,9 @@ class Books:
     @transaction.atomic
     def flush(self) -> None:
         moved = [pot for pot in self.pots.values() if pot.seq != pot.stored[0]]
-        with connection.cursor() as cursor:
-            run(cursor, [insert_lines(rows) for rows in batched(self.lines, ROWS_AT_ONCE)])
-            run(cursor, [move_balances(moved)])
-            run(cursor, [insert_headers(rows) for rows in batched(self.headers, ROWS_AT_ONCE)])
+        run([insert_lines(rows) for rows in batched(self.lines, ROWS_AT_ONCE)])
+        run([move_balances(moved)])
+        run([insert_headers(rows) for rows in batched(self.headers, ROWS_AT_ONCE)])
         for pot in moved:
             pot.stored = (pot.seq, pot.free)
         self.lines, self.headers = [], []

@@ -55,9 +55,8 @@ def measure_size(lines: int) -> Sizes:
         raise BenchFailed(f"Compare at least {2 * SMALL:,} lines.")
     with bench_settings(URLCONF), scratch_database():
         do_not_wait_for_the_disk()
-        with connection.cursor() as cursor:
-            codes = [opened(f"bench{book}", name) for book in range(BOOKS) for name in ("purchases", "deposits")]
-            pots = pots_by_code(run(cursor, [pots_sql(codes)])[0])
+        codes = [opened(f"bench{book}", name) for book in range(BOOKS) for name in ("purchases", "deposits")]
+        pots = pots_by_code(run([pots_sql(codes)])[0])
         empty = stored_bytes()
         fill(pots, 0, SMALL // 2)
         settle()
@@ -83,7 +82,7 @@ def fill(pots: dict[str, Pot], first: int, last: int) -> None:
             )
             kind = "fee" if number % (2 * RARE) == 1 else "purchase"
             header = Header(
-                new_id(), f"bench:{number}", f"{number:064d}", kind, at.date(), at, "order", str(number),
+                new_id(at), f"bench:{number}", f"{number:043d}", kind, at.date(), at, "order", str(number),
                 memo="", actor="Bench", legs=2, resolves_id=None, reverses_id=None,
             )  # fmt: skip
             legs = [
@@ -93,8 +92,8 @@ def fill(pots: dict[str, Pot], first: int, last: int) -> None:
             headers.append(header)
             rows += lines_of(header, legs, pots)
         moved = [pot for pot in pots.values() if pot.seq != pot.stored[0]]
-        with transaction.atomic(), connection.cursor() as cursor:
-            run(cursor, [insert_lines(rows), move_balances(moved), insert_headers(headers)])
+        with transaction.atomic():
+            run([insert_lines(rows), move_balances(moved), insert_headers(headers)])
         for pot in moved:
             pot.stored = (pot.seq, pot.free)
 
@@ -116,19 +115,21 @@ def make_up(pots: dict[str, Pot], first: int, last: int) -> None:
                     cursor.execute(statement.format(**words).format(**here))
 
 
-# What the engines say differently: the numbers from `begin` to `end`, an id that comes after all others, a time, 32 bytes.
+# What the engines say differently: the numbers from `begin` to `end`, an id that begins with the time, the time, 32 bytes.
 MADE_UP = {
     "sqlite": {
         "numbers": "WITH RECURSIVE one(n) AS (SELECT {begin} UNION ALL SELECT n + 1 FROM one WHERE n + 1 < {end})",
-        "id": "printf('ff%030x', n)",
+        "id": "printf('%012x70008%015x', 1767225600000 + 1000 * n, n)",
         "at": "datetime('2026-01-01', '+' || n || ' seconds')",
         "hash": "randomblob(32)",
+        "fingerprint": "printf('%043d', n)",
     },
     "postgresql": {
         "numbers": "WITH one(n) AS (SELECT generate_series({begin}, {end} - 1))",
-        "id": "CAST('ff' || lpad(to_hex(n), 30, '0') AS uuid)",
+        "id": "CAST(lpad(to_hex(1767225600000 + 1000 * CAST(n AS bigint)), 12, '0') || '70008' || lpad(to_hex(n), 15, '0') AS uuid)",
         "at": "TIMESTAMPTZ '2026-01-01 00:00:00+00' + n * INTERVAL '1 second'",
         "hash": "sha256(convert_to(m.n || '-' || p.column2, 'UTF8'))",
+        "fingerprint": "lpad(CAST(n AS text), 43, '0')",
     },
 }
 MAKING = (
@@ -140,7 +141,7 @@ MAKING = (
     " b.settled + p.column4 * m.nth, 0, m.at, {hash}"
     " FROM made_up {placed} JOIN ledger_balance b ON b.account_id = p.column3 ORDER BY m.n",
     "INSERT INTO ledger_entry (id, key, fingerprint, kind, effective_on, recorded_at, reference_kind, reference_id, memo,"
-    " actor, legs) SELECT id, 'bench:' || n, 'made up', CASE WHEN n % 1000 = 1 THEN 'fee' ELSE 'purchase' END, date(at), at,"
+    " actor, legs) SELECT id, 'bench:' || n, {fingerprint}, CASE WHEN n % 1000 = 1 THEN 'fee' ELSE 'purchase' END, date(at), at,"
     " 'order', CAST(n AS text), '', 'Bench', 2 FROM made_up ORDER BY n",
     "UPDATE ledger_balance SET seq = seq + d.n, settled = settled + d.moved FROM (SELECT p.column3 AS account,"
     " count(*) AS n, sum(p.column4) AS moved FROM made_up {placed} GROUP BY p.column3) d WHERE account_id = d.account",
