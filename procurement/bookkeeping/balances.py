@@ -13,7 +13,7 @@ from datetime import date, datetime, timedelta
 from heapq import merge
 from itertools import groupby
 
-from django.db.models import Q, QuerySet, Sum
+from django.db.models import Q, Sum
 
 from ledger import queries as books
 from ledger.errors import UnknownAccount
@@ -55,8 +55,8 @@ def flows(account_code: str, currency: str, day: date, until: datetime) -> Flows
         opening += found.opening.settled
         for kind in found.kinds:
             kinds[kind.kind] = kinds.get(kind.kind, 0) + kind.settled
-    deposited, corrected = (_by_day(account_code, currency, Q(entry__effective_on=day), (kind,)) for kind in BY_DAY)
-    earlier = _by_day(account_code, currency, Q(entry__effective_on__lt=day, entry_id__gte=first_id(start)))
+    deposited, corrected = (_by_day(account_code, currency, Q(effective_on=day), (kind,)) for kind in BY_DAY)
+    earlier = _by_day(account_code, currency, Q(effective_on__lt=day, id__gte=first_id(start)))
     spent = -sum(kinds.get(kind, 0) for kind in SPENT)
     rest = sum(moved for kind, moved in kinds.items() if kind not in (*BY_DAY, *SPENT))
     return Flows(opening + earlier, deposited, spent, rest + corrected)
@@ -68,24 +68,28 @@ def expected_at(account_code: str, currency: str, moment: datetime) -> int:
         settled = sum(books.balance_at(code_of(account_code, currency, name), moment).settled for name in OURS)
     except UnknownAccount:
         return 0
-    late = Q(entry__effective_on__lte=moment.date(), entry_id__gte=first_id(moment + TICK))
+    late = Q(effective_on__lte=moment.date(), id__gte=first_id(moment + TICK))
     return settled + _by_day(account_code, currency, late)
 
 
 def _by_day(account_code: str, currency: str, which: Q, kinds: Sequence[str] = BY_DAY) -> int:
-    return int(_dated_lines(account_code, currency, which, kinds).aggregate(total=Sum("amount"))["total"] or 0)
+    return sum(amount for _, amount in _dated(account_code, currency, which, kinds))
 
 
-def _dated_lines(account_code: str, currency: str, which: Q, kinds: Sequence[str] = BY_DAY) -> QuerySet[Line]:
-    codes = [code_of(account_code, currency, name) for name in OURS]
-    return Line.objects.filter(which, account__code__in=codes, layer=Layer.SETTLED, entry__kind__in=kinds)
+def _dated(account_code: str, currency: str, which: Q, kinds: Sequence[str] = BY_DAY) -> list[tuple[date, int]]:
+    """The day and the amount of each deposit and correction, found as the few they are and not among an account's lines."""
+    codes = {code_of(account_code, currency, name) for name in OURS}
+    entries = Entry.objects.filter(which, reference_kind__in=kinds, kind__in=kinds)
+    days = dict(entries.values_list("pk", "effective_on"))
+    lines = Line.objects.filter(entry_id__in=list(days), layer=Layer.SETTLED)
+    rows = lines.values_list("entry_id", "account__code", "amount")
+    return [(days[entry_id], amount) for entry_id, code, amount in rows if code in codes]
 
 
 def dated_moves(account_code: str, currency: str, first: date, last: date) -> list[tuple[date, int]]:
     """What deposits and corrections moved on each UTC day from `first` to `last`, both included."""
-    lines = _dated_lines(account_code, currency, Q(entry__effective_on__range=(first, last)))
-    days = lines.values_list("entry__effective_on").annotate(total=Sum("amount")).order_by("entry__effective_on")
-    return [(day, int(total)) for day, total in days]
+    moved = sorted(_dated(account_code, currency, Q(effective_on__range=(first, last))))
+    return [(day, sum(amount for _, amount in rows)) for day, rows in groupby(moved, key=lambda move: move[0])]
 
 
 @dataclass(frozen=True)
