@@ -14,6 +14,7 @@ import pytest
 import dev
 from tests.work.child import ROOT
 
+pytestmark = pytest.mark.any_database
 COMMANDS = ["demo", "test", "check", "fix", "bench", "simulate", "faults", "lock", "manage"]
 SYSTEM_PYTHON = os.path.realpath(sys.executable)
 

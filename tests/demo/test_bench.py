@@ -35,6 +35,7 @@ def test_bench_measures_every_page_and_leaves_the_data_folder_alone(tmp_path: Pa
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.any_database
 def test_growing_page_is_named_and_no_other(django_db_blocker: DjangoDbBlocker) -> None:
     with django_db_blocker.unblock():
         findings = run([10, 40], 1, print, pages=[*PAGES, GROWING], urlconf=URLCONF)

@@ -209,6 +209,7 @@ def test_the_live_settings_of_the_project_pass_the_check_for_deployment(tmp_path
     assert "no issues (0 silenced)" in checked.stdout
 
 
+@pytest.mark.any_database
 @pytest.mark.parametrize(
     "command",
     [

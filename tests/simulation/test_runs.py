@@ -49,6 +49,7 @@ def test_the_same_seed_is_the_same_history(simulate: Simulate) -> None:
     assert first.history == simulation.run(7).history != other.history
 
 
+@pytest.mark.any_database
 def test_a_replay_in_another_process_is_the_same_byte_for_byte() -> None:
     def replay(hash_seed: str) -> bytes:
         command = [sys.executable, "-m", "tests.simulation", "--supplier", "psnb2b", "--seed", "11", "--runs", "1"]

@@ -153,6 +153,7 @@ def test_an_unknown_name_and_a_wrong_password_get_the_same_answer(sam: User) -> 
     assert len(known.cookies) == len(unknown.cookies)
 
 
+@pytest.mark.any_database
 @pytest.mark.parametrize("state", ["inactive", "unknown"])
 def test_whoever_may_not_sign_in_costs_as_much_time_as_a_wrong_password(support: User, state: str) -> None:
     """With the slow hash of a real installation; the first of each is not counted."""
