@@ -178,6 +178,15 @@ def iter_statement(
         last = chunk[-1].seq
 
 
+def lines_between(accounts: Collection[str], start: datetime, end: datetime) -> QuerySet[Line]:
+    """Lines of several accounts with `start` <= recorded < `end`, in no order; a code that is not open has none."""
+    keys = Account.objects.filter(code__in=accounts).values_list("pk", flat=True)
+    wanted = Q(pk__in=[])
+    for account, (first, last) in _seqs_until(list(keys), start, end).items():
+        wanted |= Q(account_id=account, seq__gt=first, seq__lte=last)
+    return Line.objects.filter(wanted)
+
+
 def movement_sums(account: str, start: datetime, end: datetime) -> Movements:
     """What each kind moved with `start` <= recorded < `end`, between the opening and the closing balance."""
     found = _balance(account)
@@ -268,18 +277,29 @@ def _balance(code: str) -> Balance:
 
 # Time never runs backwards on an account, so that halving the range finds the line: twenty steps for a million lines.
 _HALVING = (
-    "WITH RECURSIVE span(low, high) AS (SELECT CAST(0 AS bigint), CAST(%s AS bigint) UNION ALL"
-    " SELECT CASE WHEN l.recorded_at < %s THEN l.seq ELSE low END, CASE WHEN l.recorded_at < %s THEN high ELSE l.seq END"
-    " FROM span JOIN ledger_line l ON l.account_id = %s AND l.seq = (low + high) / 2 WHERE high - low > 1)"
-    " SELECT max(low) FROM span"
+    "WITH RECURSIVE span(account, number, moment, low, high) AS (SELECT b.account_id, m.column1, m.column2,"
+    " CAST(0 AS bigint), b.seq + 1 FROM ledger_balance b CROSS JOIN (VALUES {moments}) m WHERE b.account_id IN ({accounts})"
+    " UNION ALL SELECT account, number, moment, CASE WHEN l.recorded_at < moment THEN l.seq ELSE low END,"
+    " CASE WHEN l.recorded_at < moment THEN high ELSE l.seq END FROM span JOIN ledger_line l"
+    " ON l.account_id = account AND l.seq = (low + high) / 2 WHERE high - low > 1)"
+    " SELECT account, number, max(low) FROM span GROUP BY account, number ORDER BY account, number"
 )
 
 
+def _seqs_until(accounts: Collection[int], *moments: datetime) -> dict[int, list[int]]:
+    """By account, the last seq recorded before each of these moments, 0 if none, however long the history."""
+    values = [value for number, moment in enumerate(moments) for value in (number, time_value(moment))]
+    marks = {"moments": ", ".join(["(%s, %s)"] * len(moments)), "accounts": ", ".join(["%s"] * len(accounts))}
+    found: dict[int, list[int]] = {account: [] for account in accounts}
+    if found:
+        for account, _, seq in run([(_HALVING.format(**marks), [*values, *accounts])])[0]:
+            found[account].append(int(seq))
+    return found
+
+
 def _seq_until(found: Balance, at: datetime, *, inclusive: bool) -> int:
-    """The last seq recorded before an instant, 0 if none, however long the history."""
-    moment = time_value(at + MICROSECOND if inclusive else at)
-    (((seq,),),) = run([(_HALVING, [found.seq + 1, moment, moment, found.pk])])
-    return int(seq)
+    """The last seq recorded before an instant, 0 if none."""
+    return _seqs_until([found.pk], at + MICROSECOND if inclusive else at)[found.pk][0]
 
 
 def _after(found: Balance, seq: int) -> AccountBalance:

@@ -123,11 +123,10 @@ def explained_at(code: str, currency: str, since: datetime, moments: Sequence[da
 
 
 def spent_by_day(books_of: Sequence[tuple[str, str]], first: date, days: int) -> dict[tuple[str, str], list[int]]:
-    """What orders cost on each of `days` UTC days from `first`, by account code and currency, in one query."""
+    """What orders cost on each of `days` UTC days from `first`, by account code and currency, however long the history is."""
     start, day = start_of(first), timedelta(days=1)
     codes = [code_of(code, currency, name) for code, currency in books_of for name in OURS]
-    lines = Line.objects.filter(account__code__in=codes, layer=Layer.SETTLED, entry__kind__in=SPENT)
-    lines = lines.filter(entry_id__gte=first_id(start), entry_id__lt=first_id(start + days * day))
+    lines = books.lines_between(codes, start, start + days * day).filter(layer=Layer.SETTLED, entry__kind__in=SPENT)
     # Compared with each day's ends instead of grouped by date, which SQLite would do in Python.
     ends = [(start + number * day, start + (number + 1) * day) for number in range(days)]
     sums = [Sum("amount", filter=Q(recorded_at__gte=begin, recorded_at__lt=end)) for begin, end in ends]
@@ -154,9 +153,12 @@ def purchases_between(account_code: str, currency: str, start: datetime, end: da
 def iter_purchases(account_code: str, currency: str, start: datetime, end: datetime) -> Iterator[Purchase]:
     """The same without keeping them all."""
     codes = [code_of(account_code, currency, name) for name in OURS]
-    lines = Line.objects.filter(account__code__in=codes, layer=Layer.SETTLED, entry__kind=PURCHASE)
-    lines = lines.filter(entry_id__gte=first_id(start), entry_id__lt=first_id(end)).order_by("entry_id")
-    rows = lines.values_list("entry_id", "entry__reference_id", "recorded_at", "amount").iterator(CHUNK)
+    lines = books.lines_between(codes, start, end).filter(layer=Layer.SETTLED, entry__kind=PURCHASE)
+    rows = (
+        lines.order_by("entry_id")
+        .values_list("entry_id", "entry__reference_id", "recorded_at", "amount")
+        .iterator(CHUNK)
+    )
     for (entry_id, order_id, at), together in groupby(rows, key=lambda row: row[:3]):
         yield Purchase(order_id, -sum(amount for *_, amount in together), at, entry_id)
 
