@@ -7,18 +7,18 @@ sentences for people, and in `rules.py` as conditions of the database, which jud
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from django.db import DEFAULT_DB_ALIAS, IntegrityError, connection, connections
 from django.utils import timezone
 
+from ledger.chain import MICROSECOND
 from ledger.drafts import Draft, Posted, check
 from ledger.errors import BadEntry, BelowFloor, BooksClosed, HoldEnded, KeyConflict, NotReversible, UnknownAccount
 from ledger.models import new_id
 from ledger.rows import Header, Pot, insert_headers, insert_lines, lines_of, move_balances, pots_by_code, pots_sql
 from ledger.sending import Statement, id_value, on_sqlite, run
 
-TICK = timedelta(microseconds=1)
 # SQLite's plain BEGIN would lose to another writer between reading and writing; IMMEDIATE waits for its turn.
 BEGIN: Statement = ("BEGIN", ())
 BEGIN_IMMEDIATE: Statement = ("BEGIN IMMEDIATE", ())
@@ -137,7 +137,7 @@ def _books_closed(draft: Draft) -> BooksClosed:
 
 def _write(draft: Draft, pots: Mapping[str, Pot], *, nested: bool) -> None:
     """Number the lines and write them; within a caller's transaction, a refusal by the database leaves that as it was."""
-    header = _header(draft, max([timezone.now(), *(pot.last_at + TICK for pot in pots.values() if pot.last_at)]))
+    header = _header(draft, max([timezone.now(), *(pot.last_at + MICROSECOND for pot in pots.values() if pot.last_at)]))
     rows = lines_of(header, draft.legs, pots)
     _check_floors(pots.values())
     # The header last: the database judges the lines and their balances together when it arrives.

@@ -190,7 +190,7 @@ def lines_between(accounts: Collection[str], start: datetime, end: datetime) -> 
 def movement_sums(account: str, start: datetime, end: datetime) -> Movements:
     """What each kind moved with `start` <= recorded < `end`, between the opening and the closing balance."""
     found = _balance(account)
-    first, last = _seq_until(found, start, inclusive=False), _seq_until(found, end, inclusive=False)
+    first, last = _seqs_until([found.pk], start, end)[found.pk]
     rows = (
         Line.objects.filter(account_id=found.pk, seq__gt=first, seq__lte=last)
         .values("entry__kind")

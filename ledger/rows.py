@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 from ledger import chain
 from ledger.drafts import Leg
 from ledger.models import Layer
-from ledger.sending import Statement, day_value, id_value, on_sqlite, rows_of, time_read, time_value
+from ledger.sending import Statement, day_value, id_value, on_sqlite, rows_of, run, time_read, time_value
 
 
 class Header(NamedTuple):
@@ -71,6 +71,11 @@ def pots_sql(codes: Collection[str], *, lock: bool = False) -> Statement:
     """The query of accounts with their balances; `lock` holds them to the end of the transaction."""
     sql, values = rows_of(_POTS, [[*codes] or [None]])
     return (sql if on_sqlite() or not lock else sql + " FOR UPDATE OF b"), values
+
+
+def read_pots(codes: Collection[str]) -> dict[str, Pot]:
+    """The accounts of these codes as they stand, by code."""
+    return pots_by_code(run([pots_sql(codes)])[0])
 
 
 def pots_by_code(rows: Iterable[Sequence[Any]]) -> dict[str, Pot]:

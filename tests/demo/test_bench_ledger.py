@@ -11,8 +11,7 @@ from django.db import connection
 from ledger.guards import missing
 from ledger.models import Entry
 from ledger.queries import balance, iter_statement
-from ledger.rows import pots_by_code, pots_sql
-from ledger.sending import run
+from ledger.rows import read_pots
 from ledger.verifying import verify
 from procurement.demo.bench import ledger, ledger_size, reconciliation
 from procurement.demo.bench.books import opened
@@ -73,7 +72,7 @@ def test_the_ratio_is_taken_inside_each_round() -> None:
 def test_a_long_ledger_is_filled_under_every_rule(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ledger_size, "BOOKS", 2)
     codes = [opened(f"bench{book}", name) for book in range(2) for name in ("purchases", "deposits")]
-    pots = pots_by_code(run([pots_sql(codes)])[0])
+    pots = read_pots(codes)
     ledger_size.fill(pots, 0, 40)
     ledger_size.fill(pots, 40, 60)
     report = verify()
@@ -86,7 +85,7 @@ def test_lines_that_are_made_up_continue_the_accounts(monkeypatch: pytest.Monkey
     monkeypatch.setattr(ledger_size, "BOOKS", 2)
     monkeypatch.setattr(ledger_size, "MADE_AT_ONCE", 15)
     codes = [opened(f"bench{book}", name) for book in range(2) for name in ("purchases", "deposits")]
-    pots = pots_by_code(run([pots_sql(codes)])[0])
+    pots = read_pots(codes)
     ledger_size.fill(pots, 0, 20)
 
     ledger_size.make_up(pots, 20, 60)

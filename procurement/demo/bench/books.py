@@ -14,7 +14,7 @@ from django.db import transaction
 from ledger.drafts import Leg
 from ledger.models import Layer, new_id
 from ledger.money import Money
-from ledger.rows import Header, insert_headers, insert_lines, lines_of, move_balances, pots_by_code, pots_sql
+from ledger.rows import Header, insert_headers, insert_lines, lines_of, move_balances, read_pots
 from ledger.sending import run
 from ledger.services import open_account
 from procurement.bookkeeping.models import Label
@@ -37,7 +37,7 @@ class Books:
         self.lines: list[tuple[Any, ...]] = []
         self.headers: list[Header] = []
         codes = [opened(account.code, name) for account in accounts for name in ACCOUNTS]
-        self.pots = pots_by_code(run([pots_sql(codes)])[0])
+        self.pots = read_pots(codes)
         for account in accounts:
             amount = FUNDS_FOR_EACH * orders
             legs: list[Part] = [("funds", Layer.SETTLED, amount), ("deposits", Layer.SETTLED, -amount)]

@@ -23,7 +23,7 @@ from ledger.drafts import Leg
 from ledger.guards import lifted
 from ledger.models import new_id
 from ledger.money import Money
-from ledger.rows import Header, Pot, insert_headers, insert_lines, lines_of, move_balances, pots_by_code, pots_sql
+from ledger.rows import Header, Pot, insert_headers, insert_lines, lines_of, move_balances, read_pots
 from ledger.sending import run
 from procurement.bookkeeping import postings
 from procurement.demo.bench.books import opened
@@ -56,7 +56,7 @@ def measure_size(lines: int) -> Sizes:
     with bench_settings(URLCONF), scratch_database():
         do_not_wait_for_the_disk()
         codes = [opened(f"bench{book}", name) for book in range(BOOKS) for name in ("purchases", "deposits")]
-        pots = pots_by_code(run([pots_sql(codes)])[0])
+        pots = read_pots(codes)
         empty = stored_bytes()
         fill(pots, 0, SMALL // 2)
         settle()
