@@ -15,7 +15,7 @@ from django.utils import timezone
 from ledger.chain import MICROSECOND
 from ledger.drafts import Draft, Posted, check
 from ledger.errors import BadEntry, BelowFloor, BooksClosed, HoldEnded, KeyConflict, NotReversible, UnknownAccount
-from ledger.models import new_id
+from ledger.models import new_id, time_of
 from ledger.rows import Header, Pot, insert_headers, insert_lines, lines_of, move_balances, pots_by_code, pots_sql
 from ledger.sending import Statement, id_value, on_sqlite, run
 
@@ -137,11 +137,12 @@ def _books_closed(draft: Draft) -> BooksClosed:
 
 def _write(draft: Draft, pots: Mapping[str, Pot], *, nested: bool) -> None:
     """Number the lines and write them; within a caller's transaction, a refusal by the database leaves that as it was."""
-    header = _header(draft, max([timezone.now(), *(pot.last_at + MICROSECOND for pot in pots.values() if pot.last_at)]))
+    last = [time_of(pot.last_id) for pot in pots.values() if pot.last_id]
+    header = _header(draft, max([timezone.now(), *(at + MICROSECOND for at in last)]))
     rows = lines_of(header, draft.legs, pots)
     _check_floors(pots.values())
     # The header last: the database judges the lines and their balances together when it arrives.
-    entry = [insert_lines(rows), move_balances(pots.values()), insert_headers([header])]
+    entry = [insert_lines(rows), *move_balances(pots.values()), insert_headers([header])]
     try:
         run([SAVEPOINT, *entry, RELEASE] if nested else [*entry, COMMIT])
     except IntegrityError:

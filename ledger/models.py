@@ -32,6 +32,12 @@ def first_id(at: datetime) -> uuid.UUID:
     return uuid.UUID(int=_lowest(at))
 
 
+def time_of(entry_id: uuid.UUID) -> datetime:
+    """The time with which an entry's id begins."""
+    milliseconds, rest = entry_id.int >> 80, entry_id.int >> 64 & 0xFFF
+    return EPOCH + (1000 * milliseconds + rest) * MICROSECOND
+
+
 def _lowest(at: datetime) -> int:
     milliseconds, rest = divmod((at - EPOCH) // MICROSECOND, 1000)
     return milliseconds << 80 | 0x7 << 76 | rest << 64 | 0b10 << 62
@@ -75,7 +81,8 @@ class Balance(models.Model):
     seq = models.BigIntegerField(default=0)
     # The hash of the last line: where the next one continues the chain.
     head = models.BinaryField(max_length=32, default=GENESIS)
-    last_at = models.DateTimeField(null=True)
+    # The entry of the last line, and so the time before which no other one is recorded.
+    last_id = models.UUIDField(null=True)
 
     class Meta:
         constraints = [
@@ -97,7 +104,7 @@ class Entry(models.Model):
     """The header of a balanced set of lines, written after them. `key` names its cause, so that a retry finds it."""
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
-    key = models.CharField(max_length=200, unique=True)
+    key = models.CharField(max_length=200)
     fingerprint = models.CharField(max_length=64)
     kind = models.CharField(max_length=60)
     effective_on = models.DateField()
@@ -119,6 +126,8 @@ class Entry(models.Model):
             models.Index(fields=["reference_kind", "reference_id"], name="ledger_entry_reference"),
         ]
         constraints = [
+            # Not `unique`, to which Django adds an index for LIKE on PostgreSQL: a key is never looked for by its beginning.
+            models.UniqueConstraint(fields=["key"], name="ledger_entry_key"),
             # Few entries end or reverse another one; the others cost these nothing.
             models.UniqueConstraint(
                 fields=["resolves"], condition=Q(resolves__isnull=False), name="ledger_a_hold_ends_once"
@@ -152,7 +161,6 @@ class Line(models.Model):
     seq = models.BigIntegerField()
     settled_after = models.BigIntegerField()
     held_after = models.BigIntegerField()
-    recorded_at = models.DateTimeField()
     hash = models.BinaryField(max_length=32)
 
     class Meta:

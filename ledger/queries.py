@@ -8,13 +8,14 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from itertools import groupby
 
+from django.db import connection
 from django.db.models import Count, Q, QuerySet, Sum
 from django.db.models.functions import Coalesce
 
 from ledger.chain import MICROSECOND
 from ledger.errors import UnknownAccount
-from ledger.models import Account, Balance, Entry, Layer, Line
-from ledger.sending import rows_of, run, time_value
+from ledger.models import Account, Balance, Entry, Layer, Line, first_id
+from ledger.sending import id_value, rows_of, run
 
 CHUNK = 2000
 
@@ -279,8 +280,8 @@ def _balance(code: str) -> Balance:
 _HALVING = (
     "WITH RECURSIVE span(account, number, moment, low, high) AS (SELECT b.account_id, m.column1, m.column2,"
     " CAST(0 AS bigint), b.seq + 1 FROM ledger_balance b CROSS JOIN (VALUES {moments}) m WHERE b.account_id IN ({accounts})"
-    " UNION ALL SELECT account, number, moment, CASE WHEN l.recorded_at < moment THEN l.seq ELSE low END,"
-    " CASE WHEN l.recorded_at < moment THEN high ELSE l.seq END FROM span JOIN ledger_line l"
+    " UNION ALL SELECT account, number, moment, CASE WHEN l.entry_id < moment THEN l.seq ELSE low END,"
+    " CASE WHEN l.entry_id < moment THEN high ELSE l.seq END FROM span JOIN ledger_line l"
     " ON l.account_id = account AND l.seq = (low + high) / 2 WHERE high - low > 1)"
     " SELECT account, number, max(low) FROM span GROUP BY account, number ORDER BY account, number"
 )
@@ -288,12 +289,14 @@ _HALVING = (
 
 def _seqs_until(accounts: Collection[int], *moments: datetime) -> dict[int, list[int]]:
     """By account, the last seq recorded before each of these moments, 0 if none, however long the history."""
-    values = [value for number, moment in enumerate(moments) for value in (number, time_value(moment))]
+    values = [value for number, moment in enumerate(moments) for value in (number, id_value(first_id(moment)))]
     marks = {"moments": ", ".join(["(%s, %s)"] * len(moments)), "accounts": ", ".join(["%s"] * len(accounts))}
     found: dict[int, list[int]] = {account: [] for account in accounts}
     if found:
-        for account, _, seq in run([(_HALVING.format(**marks), [*values, *accounts])])[0]:
-            found[account].append(int(seq))
+        with connection.cursor() as cursor:
+            cursor.execute(_HALVING.format(**marks), [*values, *accounts])
+            for account, _, seq in cursor.fetchall():
+                found[account].append(int(seq))
     return found
 
 
@@ -345,7 +348,7 @@ def _view(line: Line) -> StatementLine:
         currency=line.currency,
         settled_after=line.settled_after,
         held_after=line.held_after,
-        recorded_at=line.recorded_at,
+        recorded_at=entry.recorded_at,
         effective_on=entry.effective_on,
         entry_id=entry.pk,
         key=entry.key,

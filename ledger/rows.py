@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 from ledger import chain
 from ledger.drafts import Leg
 from ledger.models import Layer
-from ledger.sending import Statement, day_value, id_value, on_sqlite, rows_of, run, time_read, time_value
+from ledger.sending import Statement, day_value, id_read, id_value, on_sqlite, rows_of, run, time_value
 
 
 class Header(NamedTuple):
@@ -48,13 +48,13 @@ class Pot:
     floor: int | None
     seq: int
     head: bytes
-    last_at: datetime | None
+    last_id: uuid.UUID | None
     stored: tuple[int, int] = field(init=False)
 
     def __post_init__(self) -> None:
         self.stored = (self.seq, self.free)
         self.head = bytes(self.head)
-        self.last_at = time_read(self.last_at) if self.last_at else None
+        self.last_id = id_read(self.last_id) if self.last_id else None
 
     @property
     def free(self) -> int:
@@ -62,7 +62,7 @@ class Pot:
 
 
 _POTS = (
-    "SELECT b.account_id, a.code, a.name, a.currency, b.settled, b.held, b.floor, b.seq, b.head, b.last_at"
+    "SELECT b.account_id, a.code, a.name, a.currency, b.settled, b.held, b.floor, b.seq, b.head, b.last_id"
     " FROM ledger_balance b JOIN ledger_account a ON a.id = b.account_id WHERE a.code IN {} ORDER BY b.account_id"
 )
 
@@ -86,7 +86,7 @@ def pots_by_code(rows: Iterable[Sequence[Any]]) -> dict[str, Pot]:
 def lines_of(header: Header, legs: Sequence[Leg], pots: Mapping[str, Pot]) -> list[tuple[Any, ...]]:
     """The rows of an entry's lines; moves each pot on to what its line leaves behind."""
     covered = chain.header_bytes(*header)
-    entry_id, at = id_value(header.id), time_value(header.recorded_at)
+    entry_id = id_value(header.id)
     rows = []
     for number, leg in enumerate(legs, start=1):
         pot, amount, layer = pots[leg.account], leg.money.minor, str(leg.layer)
@@ -95,8 +95,8 @@ def lines_of(header: Header, legs: Sequence[Leg], pots: Mapping[str, Pot]) -> li
         pot.held += amount if layer == Layer.HELD else 0
         after = (amount, pot.seq, pot.settled, pot.held)
         pot.head = chain.link(pot.head, covered, number, pot.code, pot.currency, layer, *after)
-        pot.last_at = header.recorded_at
-        rows.append((entry_id, number, header.legs, pot.account_id, pot.currency, layer, *after, at, pot.head))
+        pot.last_id = header.id
+        rows.append((entry_id, number, header.legs, pot.account_id, pot.currency, layer, *after, pot.head))
     return rows
 
 
@@ -104,19 +104,15 @@ def insert_lines(rows: Sequence[tuple[Any, ...]]) -> Statement:
     """The statement that writes lines."""
     return rows_of(
         "INSERT INTO ledger_line (entry_id, leg, legs, account_id, currency, layer, amount, seq, settled_after, held_after,"
-        " recorded_at, hash) VALUES {}",
+        " hash) VALUES {}",
         rows,
     )
 
 
-def move_balances(pots: Iterable[Pot]) -> Statement:
-    """The statement that stores what the lines left behind."""
-    values = [(p.account_id, p.settled, p.held, p.seq, p.head, time_value(p.last_at)) for p in pots]
-    return rows_of(
-        "UPDATE ledger_balance SET settled = v.column2, held = v.column3, seq = v.column4, head = v.column5,"
-        " last_at = v.column6 FROM (VALUES {}) AS v WHERE ledger_balance.account_id = v.column1",
-        values,
-    )
+def move_balances(pots: Iterable[Pot]) -> list[Statement]:
+    """The statements that store what the lines left behind."""
+    sql = "UPDATE ledger_balance SET settled = %s, held = %s, seq = %s, head = %s, last_id = %s WHERE account_id = %s"
+    return [(sql, (p.settled, p.held, p.seq, p.head, id_value(p.last_id), p.account_id)) for p in pots]
 
 
 def insert_headers(headers: Iterable[Header]) -> Statement:

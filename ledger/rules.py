@@ -28,12 +28,15 @@ INVERSE = (
     "SELECT 1 FROM ledger_line n WHERE n.entry_id = NEW.id AND n.leg = o.leg"
     " AND n.account_id = o.account_id AND n.layer = o.layer AND n.amount = -o.amount"
 )
+DATED = "its id does not begin with the time at which it was recorded"
 
 RULES = (
     Rule(
         "late_line", "ledger_line", "INSERT",
         "EXISTS (SELECT 1 FROM ledger_entry WHERE id = NEW.entry_id)",
         "the entry is already written; book a new one",
+        # PostgreSQL has the keys of an entry's lines for that: (entry, leg), leg <= legs and (entry, legs).
+        ("sqlite",),
     ),
     Rule(
         "account_currency", "ledger_line", "INSERT",
@@ -52,7 +55,7 @@ RULES = (
         "running_balance", "ledger_line", "INSERT",
         f"NOT CASE NEW.seq WHEN 1 THEN {SETTLED} = 0 AND {HELD} = 0 ELSE EXISTS (SELECT 1 FROM ledger_line"
         f" WHERE account_id = NEW.account_id AND seq = NEW.seq - 1 AND settled_after = {SETTLED} AND held_after = {HELD}"
-        " AND recorded_at <= NEW.recorded_at) END",
+        " AND entry_id <= NEW.entry_id) END",
         "the line does not continue its account",
     ),
     Rule(
@@ -61,9 +64,23 @@ RULES = (
         "the line carries no hash of 32 bytes",
     ),
     Rule(
+        "dated_id", "ledger_entry", "INSERT",
+        "substr(NEW.id, 1, 16) <> printf('%012x7%03x', 1000 * strftime('%s', substr(NEW.recorded_at, 1, 19))"
+        " + CAST(substr(NEW.recorded_at, 21) AS integer) / 1000, CAST(substr(NEW.recorded_at, 21) AS integer) % 1000)",
+        DATED,
+        ("sqlite",),
+    ),
+    Rule(
+        "dated_id", "ledger_entry", "INSERT",
+        "left(translate(CAST(NEW.id AS text), '-', ''), 16) <> lpad(to_hex(CAST(floor(EXTRACT(epoch FROM NEW.recorded_at) * 1000)"
+        " AS bigint)), 12, '0') || '7' || lpad(to_hex(CAST(EXTRACT(microseconds FROM NEW.recorded_at) AS bigint) % 1000), 3, '0')",
+        DATED,
+        ("postgresql",),
+    ),
+    Rule(
         "all_legs", "ledger_entry", "INSERT",
         "(SELECT count(*) FROM ledger_line WHERE entry_id = NEW.id) <> NEW.legs OR EXISTS (SELECT 1 FROM ledger_line"
-        " WHERE entry_id = NEW.id AND (legs <> NEW.legs OR recorded_at <> NEW.recorded_at))",
+        " WHERE entry_id = NEW.id AND legs <> NEW.legs)",
         "the entry does not have the lines it states",
     ),
     Rule(
@@ -117,7 +134,7 @@ RULES = (
     ),
     Rule(
         "starts_empty", "ledger_balance", "INSERT",
-        "NEW.settled <> 0 OR NEW.held <> 0 OR NEW.seq <> 0 OR NEW.last_at IS NOT NULL",
+        "NEW.settled <> 0 OR NEW.held <> 0 OR NEW.seq <> 0 OR NEW.last_id IS NOT NULL",
         "a balance starts at zero",
     ),
     Rule(
@@ -128,11 +145,11 @@ RULES = (
     Rule(
         "follows_lines", "ledger_balance", "UPDATE",
         "(NEW.settled <> OLD.settled OR NEW.held <> OLD.held OR NEW.seq <> OLD.seq OR NEW.head <> OLD.head"
-        " OR NEW.last_at {isnt} OLD.last_at)"
+        " OR NEW.last_id {isnt} OLD.last_id)"
         " AND (NEW.seq <= OLD.seq OR NOT EXISTS (SELECT 1 FROM ledger_line"
         " WHERE account_id = NEW.account_id AND seq = NEW.seq"
         " AND settled_after = NEW.settled AND held_after = NEW.held AND hash = NEW.head"
-        " AND recorded_at = NEW.last_at))",
+        " AND entry_id = NEW.last_id))",
         "a balance only follows the lines of its account",
     ),
 )  # fmt: skip

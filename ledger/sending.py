@@ -2,45 +2,82 @@
 
 from __future__ import annotations
 
+import re
 import uuid
 from collections.abc import Iterable, Sequence
 from datetime import UTC, date, datetime
 from functools import cache, lru_cache
+from itertools import count
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from django.db import DEFAULT_DB_ALIAS, connection, connections
 
 # One statement and its values.
 Statement = tuple[str, Sequence[Any]]
+# A statement of more values is one of many rows.
+SHORT = 300
 
 
 def run(statements: Iterable[Statement]) -> list[Any]:
     """Send statements in their order: the rows of each, or how many it touched.
 
-    PostgreSQL gets all of them at once, because the way there and back costs more than the work; each still sees what
-    those before it did, and what others committed until it began. SQLite gets them past Django's cursor, which takes as
-    long as they do, unless somebody watches what is sent: only that cursor tells them.
+    PostgreSQL gets all of them at once, because the way there and back costs more than the work, and plans each once for a
+    connection; each still sees what those before it did, and what others committed until it began. SQLite gets them past
+    Django's cursor, which takes as long as they do. If somebody watches what is sent, Django's cursor sends them one by
+    one: only that cursor tells them.
     """
     db = connections[DEFAULT_DB_ALIAS]
-    if on_sqlite() and not (db.execute_wrappers or db.queries_logged):
+    if db.execute_wrappers or db.queries_logged:
+        with db.cursor() as cursor:
+            return [_watched(cursor, sql, values) for sql, values in statements]
+    if on_sqlite():
         db.ensure_connection()
         db.validate_no_broken_transaction()
         with db.wrap_database_errors:
             return [_found(db.connection.execute(_marked(sql), values)) for sql, values in statements]
     with db.cursor() as cursor:
-        if on_sqlite():
-            return [_watched(cursor, sql, values) for sql, values in statements]
-        sent = list(statements)
-        cursor.execute("; ".join(sql for sql, _ in sent), [value for _, values in sent for value in values])
-        found = [_found(cursor)]
-        while cursor.nextset():
-            found.append(_found(cursor))
-        return found
+        return _at_once(db, cursor, list(statements))
 
 
 def _watched(cursor: Any, sql: str, values: Sequence[Any]) -> Any:
     cursor.execute(sql, values)
     return _found(cursor)
+
+
+# What each connection has planned: the name of a statement by its text.
+_PLANNED: WeakKeyDictionary[Any, dict[str, str]] = WeakKeyDictionary()
+_NUMBERS = count(1)
+
+
+def _at_once(db: Any, cursor: Any, statements: Sequence[Statement]) -> list[Any]:
+    known = _PLANNED.setdefault(db.connection, {})
+    # A number is used once: after an error nobody knows which of them were planned before it.
+    new = {sql: f"ledger_{next(_NUMBERS)}" for sql, values in statements if _is_planned(values) and sql not in known}
+    names = known | new
+    plans = [_plan(name, sql) for sql, name in new.items()]
+    sent = [_execute(names[sql], len(values)) if sql in names else sql for sql, values in statements]
+    cursor.execute("; ".join([*plans, *sent]), [value for _, values in statements for value in values])
+    found = [_found(cursor)]
+    while cursor.nextset():
+        found.append(_found(cursor))
+    known.update(new)
+    return found[len(plans) :]
+
+
+def _is_planned(values: Sequence[Any]) -> bool:
+    """Not BEGIN and the like, and not what writes many rows, of which hardly two have the same text."""
+    return 0 < len(values) <= SHORT
+
+
+def _plan(name: str, sql: str) -> str:
+    numbers = count(1)
+    return f"PREPARE {name} AS " + re.sub("%s", lambda _: f"${next(numbers)}", sql)
+
+
+@lru_cache(maxsize=1024)
+def _execute(name: str, values: int) -> str:
+    return f"EXECUTE {name} ({', '.join(['%s'] * values)})"
 
 
 def _found(cursor: Any) -> Any:
@@ -90,8 +127,3 @@ def time_value(value: datetime | None) -> Any:
 def day_value(value: date) -> Any:
     """As the engine keeps it."""
     return value.isoformat() if on_sqlite() else value
-
-
-def time_read(value: datetime) -> datetime:
-    """SQLite's times come without their zone, which is always UTC."""
-    return value if value.tzinfo else value.replace(tzinfo=UTC)

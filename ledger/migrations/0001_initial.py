@@ -37,7 +37,7 @@ class Migration(migrations.Migration):
                 ('floor', models.BigIntegerField(null=True)),
                 ('seq', models.BigIntegerField(default=0)),
                 ('head', models.BinaryField(default=b'\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00', max_length=32)),
-                ('last_at', models.DateTimeField(null=True)),
+                ('last_id', models.UUIDField(null=True)),
             ],
             options={
                 'constraints': [models.CheckConstraint(condition=models.Q(('floor__isnull', True), ('floor__lte', django.db.models.expressions.CombinedExpression(models.F('settled'), '+', models.F('held'))), _connector='OR'), name='ledger_balance_floor')],
@@ -47,7 +47,7 @@ class Migration(migrations.Migration):
             name='Entry',
             fields=[
                 ('id', models.UUIDField(default=ledger.models.new_id, editable=False, primary_key=True, serialize=False)),
-                ('key', models.CharField(max_length=200, unique=True)),
+                ('key', models.CharField(max_length=200)),
                 ('fingerprint', models.CharField(max_length=64)),
                 ('kind', models.CharField(max_length=60)),
                 ('effective_on', models.DateField()),
@@ -63,7 +63,7 @@ class Migration(migrations.Migration):
             options={
                 'verbose_name_plural': 'entries',
                 'indexes': [models.Index(fields=['reference_kind', 'reference_id'], name='ledger_entry_reference')],
-                'constraints': [models.UniqueConstraint(condition=models.Q(('resolves__isnull', False)), fields=('resolves',), name='ledger_a_hold_ends_once'), models.UniqueConstraint(condition=models.Q(('reverses__isnull', False)), fields=('reverses',), name='ledger_an_entry_is_reversed_once'), models.CheckConstraint(condition=models.Q(('legs__gte', 1)), name='ledger_entry_has_lines'), models.CheckConstraint(condition=models.Q(('key', ''), _negated=True), name='ledger_entry_has_key'), models.CheckConstraint(condition=models.Q(('resolves__isnull', True), ('reverses__isnull', True), _connector='OR'), name='ledger_entry_one_purpose')],
+                'constraints': [models.UniqueConstraint(fields=('key',), name='ledger_entry_key'), models.UniqueConstraint(condition=models.Q(('resolves__isnull', False)), fields=('resolves',), name='ledger_a_hold_ends_once'), models.UniqueConstraint(condition=models.Q(('reverses__isnull', False)), fields=('reverses',), name='ledger_an_entry_is_reversed_once'), models.CheckConstraint(condition=models.Q(('legs__gte', 1)), name='ledger_entry_has_lines'), models.CheckConstraint(condition=models.Q(('key', ''), _negated=True), name='ledger_entry_has_key'), models.CheckConstraint(condition=models.Q(('resolves__isnull', True), ('reverses__isnull', True), _connector='OR'), name='ledger_entry_one_purpose')],
             },
         ),
         migrations.CreateModel(
@@ -80,7 +80,6 @@ class Migration(migrations.Migration):
                 ('seq', models.BigIntegerField()),
                 ('settled_after', models.BigIntegerField()),
                 ('held_after', models.BigIntegerField()),
-                ('recorded_at', models.DateTimeField()),
                 ('hash', models.BinaryField(max_length=32)),
             ],
             options={

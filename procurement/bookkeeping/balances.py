@@ -129,7 +129,7 @@ def spent_by_day(books_of: Sequence[tuple[str, str]], first: date, days: int) ->
     lines = books.lines_between(codes, start, start + days * day).filter(layer=Layer.SETTLED, entry__kind__in=SPENT)
     # Compared with each day's ends instead of grouped by date, which SQLite would do in Python.
     ends = [(start + number * day, start + (number + 1) * day) for number in range(days)]
-    sums = [Sum("amount", filter=Q(recorded_at__gte=begin, recorded_at__lt=end)) for begin, end in ends]
+    sums = [Sum("amount", filter=Q(entry_id__gte=first_id(begin), entry_id__lt=first_id(end))) for begin, end in ends]
     named = {f"day_{number}": one for number, one in enumerate(sums)}
     found = lines.order_by().values_list("account__owner", "currency").annotate(**named)
     return {(owner, currency): [-int(amount or 0) for amount in amounts] for owner, currency, *amounts in found}
@@ -156,7 +156,7 @@ def iter_purchases(account_code: str, currency: str, start: datetime, end: datet
     lines = books.lines_between(codes, start, end).filter(layer=Layer.SETTLED, entry__kind=PURCHASE)
     rows = (
         lines.order_by("entry_id")
-        .values_list("entry_id", "entry__reference_id", "recorded_at", "amount")
+        .values_list("entry_id", "entry__reference_id", "entry__recorded_at", "amount")
         .iterator(CHUNK)
     )
     for (entry_id, order_id, at), together in groupby(rows, key=lambda row: row[:3]):
@@ -171,7 +171,7 @@ def purchases_of(order_ids: list[str]) -> dict[str, Purchase]:
         lines = Line.objects.filter(entry__key__in=keys, layer="settled", account__role="cost").select_related("entry")
         for line in lines:
             order_id = line.entry.reference_id
-            found[order_id] = Purchase(order_id, line.amount, line.recorded_at, line.entry_id)
+            found[order_id] = Purchase(order_id, line.amount, line.entry.recorded_at, line.entry_id)
     return found
 
 
@@ -196,7 +196,7 @@ def holds_open_at(account_code: str, currency: str, moment: datetime) -> list[He
     not_ended = Q(resolved_by__isnull=True) | Q(resolved_by__id__gte=later)
     entries = Entry.objects.filter(not_ended, kind=HOLD, id__lt=later)
     lines = Line.objects.filter(account__code=funds, entry__in=entries).select_related("entry").order_by("seq")
-    return [Held(line.entry.reference_id, -line.amount, line.recorded_at) for line in lines]
+    return [Held(line.entry.reference_id, -line.amount, line.entry.recorded_at) for line in lines]
 
 
 def _lines(account_code: str, currency: str, start: datetime, end: datetime) -> Iterator[StatementLine]:

@@ -96,7 +96,7 @@ def test_lines_that_are_made_up_continue_the_accounts(monkeypatch: pytest.Monkey
         assert [line.seq for line in lines] == list(range(1, found.seq + 1))
         assert [line.settled_after for line in lines] == list(accumulate(line.amount for line in lines))
         assert (found.settled, found.held) == (lines[-1].settled_after, 0)
-        assert lines == sorted(lines, key=lambda line: line.recorded_at)
+        assert lines == sorted(lines, key=lambda line: line.entry_id)
     assert sum(balance(account).seq for account in codes) == 120
     assert missing(connection) == []
 

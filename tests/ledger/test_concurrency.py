@@ -45,7 +45,7 @@ def assert_books_hold() -> None:
         lines = Line.objects.filter(account_id=row.pk).order_by("seq")
         assert [line.seq for line in lines] == list(range(1, row.seq + 1))
         assert (lines.aggregate(total=Sum("amount"))["total"] or 0) == row.free
-        assert [line.recorded_at for line in lines] == sorted(line.recorded_at for line in lines)
+        assert [line.entry_id for line in lines] == sorted(line.entry_id for line in lines)
     assert verify().findings == []
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from functools import partial
 from typing import Any
 
@@ -14,7 +14,7 @@ from django.db import DatabaseError, IntegrityError, connection, transaction
 
 from ledger import guards
 from ledger.closing import close_books
-from ledger.models import Account, Balance, Checkpoint, CheckpointHead, Closing, Entry, Line
+from ledger.models import Account, Balance, Checkpoint, CheckpointHead, Closing, Entry, Line, new_id
 from ledger.money import Money
 from ledger.services import Posted, credit, debit, hold, note, open_account, post, release, reverse
 from tests.ledger.conftest import deposit, open_books, usd
@@ -27,7 +27,7 @@ TABLES = [
 ]
 LINE = (
     "INSERT INTO ledger_line (entry_id, leg, legs, account_id, currency, layer, amount, seq, settled_after, held_after,"
-    " recorded_at, hash) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)"
+    " hash) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)"
 )
 HEADER = (
     "INSERT INTO ledger_entry (id, key, fingerprint, kind, effective_on, recorded_at, reference_kind, reference_id,"
@@ -50,7 +50,7 @@ class Hand:
     """An entry written by hand, right in every respect unless a test says otherwise."""
 
     amounts: tuple[tuple[str, str, int], ...] = (("alpha:funds", "settled", 100), ("alpha:external", "settled", -100))
-    id: uuid.UUID = field(default_factory=uuid.uuid4)
+    id: uuid.UUID = field(default_factory=partial(new_id, AT))
     legs: int | None = None
     move_balances: bool = True
     header: bool = True
@@ -58,6 +58,7 @@ class Hand:
     reverses: uuid.UUID | None = None
     line: dict[str, Any] = field(default_factory=dict)
     effective_on: str = "2040-01-01"
+    at: datetime = AT
 
     def write(self) -> None:
         legs = self.legs or len(self.amounts)
@@ -65,7 +66,7 @@ class Hand:
             balance = Balance.objects.select_related("account").get(account__code=code)
             self._line(leg, legs, balance, layer, amount)
         if self.header:
-            at = connection.ops.adapt_datetimefield_value(AT)
+            at = connection.ops.adapt_datetimefield_value(self.at)
             link = db_uuid(self.resolves), db_uuid(self.reverses)
             run(HEADER, db_uuid(self.id), f"hand:{self.id}", self.effective_on, at, legs, *link)
 
@@ -83,13 +84,12 @@ class Hand:
             "seq": seq + 1,
             "settled_after": settled + (amount if layer == "settled" else 0),
             "held_after": held + (amount if layer == "held" else 0),
-            "recorded_at": connection.ops.adapt_datetimefield_value(AT),
             "hash": HASH,
         } | (self.line if leg == 1 else {})
         run(LINE, *row.values())
         if self.move_balances:
-            sql = "UPDATE ledger_balance SET settled = %s, held = %s, seq = %s, last_at = %s, head = %s WHERE account_id = %s"
-            after = (row["settled_after"], row["held_after"], row["seq"], row["recorded_at"], row["hash"])
+            sql = "UPDATE ledger_balance SET settled = %s, held = %s, seq = %s, last_id = %s, head = %s WHERE account_id = %s"
+            after = (row["settled_after"], row["held_after"], row["seq"], row["entry_id"], row["hash"])
             run(sql, *after, balance.pk)
 
 
@@ -180,7 +180,6 @@ def test_rows_are_never_replaced(held: Entry, table: str) -> None:
         (Hand(line={"seq": 1}), "running_balance|UNIQUE|unique"),
         (Hand(line={"settled_after": 999_999}), "running_balance"),
         (Hand(line={"held_after": 0}), "running_balance"),
-        (Hand(line={"recorded_at": "2000-01-01 00:00:00+00:00"}), "running_balance"),
         (Hand(move_balances=False), "balance_booked"),
         (Hand(header=False), "ledger_line"),
         (Hand(line={"leg": 3}), "ledger_line_leg"),
@@ -201,7 +200,28 @@ def test_rows_are_never_replaced(held: Entry, table: str) -> None:
     ids=lambda value: value if isinstance(value, str) else "",
 )  # fmt: skip
 def test_wrong_entries_are_refused(held: Entry, hand: Hand, says: str) -> None:
-    refused(replace(hand, id=uuid.uuid4()).write, says)
+    refused(replace(hand, id=new_id(AT)).write, says)
+
+
+@pytest.mark.parametrize(
+    ("at", "says"),
+    [
+        (datetime(2000, 1, 1, tzinfo=UTC), "running_balance"),
+        (AT + timedelta(microseconds=1), "dated_id"),
+        (AT + timedelta(milliseconds=1), "dated_id"),
+        (AT + timedelta(days=1), "dated_id"),
+    ],
+)
+def test_an_id_of_another_time_is_refused(held: Entry, at: datetime, says: str) -> None:
+    """A stretch of time is a range of ids: an entry with another one would be in no day, or in the wrong one."""
+    refused(Hand(id=new_id(at)).write, says)
+
+
+@pytest.mark.parametrize("microsecond", [0, 1, 999, 1_000, 123_456, 999_999])
+def test_an_id_of_its_very_microsecond_is_taken(held: Entry, microsecond: int) -> None:
+    at = AT.replace(microsecond=microsecond)
+    commit(Hand(id=new_id(at), at=at).write)
+    assert Entry.objects.get(recorded_at=at).lines.count() == 2
 
 
 def test_two_currencies_do_not_balance_each_other(held: Entry) -> None:
@@ -210,8 +230,9 @@ def test_two_currencies_do_not_balance_each_other(held: Entry) -> None:
 
 
 def test_no_line_joins_a_written_entry(held: Entry) -> None:
-    late = Hand(id=held.pk, header=False, amounts=(("alpha:funds", "held", 100),), line={"leg": 2, "legs": 2})
-    refused(late.write, "late_line")
+    for place in ({"leg": 2, "legs": 2}, {"leg": 3, "legs": 3}, {"leg": 3, "legs": 2}):
+        late = Hand(id=held.pk, header=False, amounts=(("alpha:funds", "held", 100),), line=place)
+        refused(late.write, "late_line|ledger_line_pkey|ledger_line_entry_legs_fk|ledger_line_leg")
 
 
 @pytest.mark.skipif("connection.vendor != 'sqlite'", reason="PostgreSQL's columns are typed")
@@ -303,7 +324,7 @@ def test_keys_are_unique(held: Entry) -> None:
         ("held = 0", "follows_lines"),
         ("seq = seq + 1", "follows_lines"),
         ("seq = 1, settled = 10000, held = 0", "follows_lines"),
-        ("last_at = '2040-01-01'", "follows_lines"),
+        ("last_id = '00000000000000000000000000000001'", "follows_lines"),
         ("head = ''", "follows_lines"),
         ("floor = -100000", "fixed_floor"),
         ("floor = NULL", "fixed_floor"),

@@ -87,7 +87,7 @@ class Books:
     def flush(self) -> None:
         moved = [pot for pot in self.pots.values() if pot.seq != pot.stored[0]]
         run([insert_lines(rows) for rows in batched(self.lines, ROWS_AT_ONCE)])
-        run([move_balances(moved)])
+        run(move_balances(moved))
         run([insert_headers(rows) for rows in batched(self.headers, ROWS_AT_ONCE)])
         for pot in moved:
             pot.stored = (pot.seq, pot.free)

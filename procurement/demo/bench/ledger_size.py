@@ -93,7 +93,7 @@ def fill(pots: dict[str, Pot], first: int, last: int) -> None:
             rows += lines_of(header, legs, pots)
         moved = [pot for pot in pots.values() if pot.seq != pot.stored[0]]
         with transaction.atomic():
-            run([insert_lines(rows), move_balances(moved), insert_headers(headers)])
+            run([insert_lines(rows), *move_balances(moved), insert_headers(headers)])
         for pot in moved:
             pot.stored = (pot.seq, pot.free)
 
@@ -137,8 +137,8 @@ MAKING = (
     " CASE WHEN n % 2 = 1 THEN 0 ELSE n / 2 % {books} END AS book FROM one)"
     " SELECT *, row_number() OVER (PARTITION BY book ORDER BY n) AS nth FROM placed",
     "INSERT INTO ledger_line (entry_id, leg, legs, account_id, currency, layer, amount, seq, settled_after, held_after,"
-    " recorded_at, hash) SELECT m.id, p.column2, 2, p.column3, 'USD', 'settled', p.column4, b.seq + m.nth,"
-    " b.settled + p.column4 * m.nth, 0, m.at, {hash}"
+    " hash) SELECT m.id, p.column2, 2, p.column3, 'USD', 'settled', p.column4, b.seq + m.nth,"
+    " b.settled + p.column4 * m.nth, 0, {hash}"
     " FROM made_up {placed} JOIN ledger_balance b ON b.account_id = p.column3 ORDER BY m.n",
     "INSERT INTO ledger_entry (id, key, fingerprint, kind, effective_on, recorded_at, reference_kind, reference_id, memo,"
     " actor, legs) SELECT id, 'bench:' || n, {fingerprint}, CASE WHEN n % 1000 = 1 THEN 'fee' ELSE 'purchase' END, date(at), at,"
