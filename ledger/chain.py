@@ -8,24 +8,28 @@ behind their length, so that no two different lines have the same bytes.
 from __future__ import annotations
 
 import hashlib
-import struct
 import uuid
 from datetime import UTC, date, datetime, timedelta
+from functools import lru_cache
+from struct import Struct
 
 VERSION = b"\x01"
 GENESIS = bytes(32)
 NOBODY = bytes(16)
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
-
-
-def number(value: int) -> bytes:
-    return struct.pack(">q", value)
+number = Struct(">q").pack
+LENGTH = Struct(">I").pack
+LINE = Struct(">qqqqq").pack
 
 
 def text(value: str) -> bytes:
     raw = value.encode()
-    return struct.pack(">I", len(raw)) + raw
+    return LENGTH(len(raw)) + raw
+
+
+# Of what comes again and again: codes, currencies, layers and kinds.
+word = lru_cache(maxsize=4096)(text)
 
 
 def moment(at: datetime) -> bytes:
@@ -54,13 +58,13 @@ def header_bytes(
             entry_id.bytes,
             text(key),
             text(fingerprint),
-            text(kind),
+            word(kind),
             number(effective_on.toordinal()),
             moment(recorded_at),
-            text(reference_kind),
+            word(reference_kind),
             text(reference_id),
             text(memo),
-            text(actor),
+            word(actor),
             number(legs),
             resolves_id.bytes if resolves_id else NOBODY,
             reverses_id.bytes if reverses_id else NOBODY,
@@ -81,6 +85,6 @@ def link(
     held_after: int,
 ) -> bytes:
     """The hash of a line: over the one before it on its account (`GENESIS` for the first), the header, and itself."""
-    numbers = struct.pack(">qqqqq", leg, amount, seq, settled_after, held_after)
-    facts = b"".join((VERSION, previous, text(account), text(currency), text(layer), numbers, header))
+    numbers = LINE(leg, amount, seq, settled_after, held_after)
+    facts = b"".join((VERSION, previous, word(account), word(currency), word(layer), numbers, header))
     return hashlib.sha256(facts).digest()

@@ -15,7 +15,7 @@ from django.db.models.functions import Coalesce
 from ledger.chain import MICROSECOND
 from ledger.errors import UnknownAccount
 from ledger.models import Account, Balance, Entry, Layer, Line, first_id
-from ledger.sending import id_value, rows_of, run
+from ledger.sending import id_value, list_of, run
 
 CHUNK = 2000
 
@@ -245,7 +245,7 @@ def booked_for(reference_kind: str, reference_id: str) -> list[Booked]:
 
 def opened(codes: Collection[str]) -> int:
     """How many of these accounts there are."""
-    ((found,),) = run([rows_of("SELECT count(*) FROM ledger_account WHERE code IN {}", [[*codes]])])[0]
+    ((found,),) = run([list_of("SELECT count(*) FROM ledger_account WHERE code IN ({})", [*codes])])[0]
     return int(found)
 
 

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 from ledger import chain
 from ledger.drafts import Leg
 from ledger.models import Layer
-from ledger.sending import Statement, day_value, id_read, id_value, on_sqlite, rows_of, run, time_value
+from ledger.sending import Statement, day_value, id_read, id_value, list_of, on_sqlite, rows_of, run, time_value
 
 
 class Header(NamedTuple):
@@ -63,13 +63,13 @@ class Pot:
 
 _POTS = (
     "SELECT b.account_id, a.code, a.name, a.currency, b.settled, b.held, b.floor, b.seq, b.head, b.last_id"
-    " FROM ledger_balance b JOIN ledger_account a ON a.id = b.account_id WHERE a.code IN {} ORDER BY b.account_id"
+    " FROM ledger_balance b JOIN ledger_account a ON a.id = b.account_id WHERE a.code IN ({}) ORDER BY b.account_id"
 )
 
 
 def pots_sql(codes: Collection[str], *, lock: bool = False) -> Statement:
     """The query of accounts with their balances; `lock` holds them to the end of the transaction."""
-    sql, values = rows_of(_POTS, [[*codes] or [None]])
+    sql, values = list_of(_POTS, [*codes] or [None])
     return (sql if on_sqlite() or not lock else sql + " FOR UPDATE OF b"), values
 
 

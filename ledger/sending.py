@@ -106,6 +106,11 @@ def rows_of(sql: str, rows: Sequence[Sequence[Any]]) -> Statement:
     return _with_rows(sql, len(rows[0]), len(rows)), [value for values in rows for value in values]
 
 
+def list_of(sql: str, values: Sequence[Any]) -> Statement:
+    """A statement whose `{}` stands for a list of values."""
+    return sql.format(", ".join(["%s"] * len(values))), values
+
+
 def id_value(value: uuid.UUID | None) -> Any:
     """As the engine keeps it: SQLite as 32 hex digits."""
     return value.hex if value and on_sqlite() else value
@@ -127,3 +132,8 @@ def time_value(value: datetime | None) -> Any:
 def day_value(value: date) -> Any:
     """As the engine keeps it."""
     return value.isoformat() if on_sqlite() else value
+
+
+def time_read(value: datetime) -> datetime:
+    """SQLite's times come without their zone, which is always UTC."""
+    return value if value.tzinfo else value.replace(tzinfo=UTC)

@@ -2,24 +2,36 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterator, Mapping
+import uuid
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import groupby
+from operator import itemgetter
 from typing import Any
-
-from django.db.models import Count, F, Q, Sum
 
 from ledger.chain import GENESIS, header_bytes, link
 from ledger.checkpoints import hash_of
-from ledger.models import Balance, Checkpoint, CheckpointHead, Entry, Layer, Line, time_of
+from ledger.models import Balance, Checkpoint, CheckpointHead, Layer, time_of
+from ledger.rows import Header
+from ledger.sending import id_read, id_value, run, time_read
 
-CHUNK = 5_000
-HEADER = (
-    "entry_id", "entry__key", "entry__fingerprint", "entry__kind", "entry__effective_on", "entry__recorded_at",
-    "entry__reference_kind", "entry__reference_id", "entry__memo", "entry__actor", "entry__legs", "entry__resolves_id",
-    "entry__reverses_id",
-)  # fmt: skip
-LINE = ("seq", "leg", "legs", "currency", "layer", "amount", "settled_after", "held_after", "hash")
+CHUNK = 2_000
+# Entries with their lines as they were recorded: one way through both tables, and each header is read once.
+_ENTRIES = (
+    "SELECT e.id, e.key, e.fingerprint, e.kind, e.effective_on, e.recorded_at, e.reference_kind, e.reference_id, e.memo,"
+    " e.actor, e.legs, e.resolves_id, e.reverses_id, l.account_id, l.leg, l.legs, l.currency, l.layer, l.amount, l.seq,"
+    " l.settled_after, l.held_after, l.hash FROM (SELECT * FROM ledger_entry WHERE id > %s ORDER BY id LIMIT %s) e"
+    " LEFT JOIN ledger_line l ON l.entry_id = e.id ORDER BY e.id, l.leg"
+)
+_BEGIN = (
+    "SELECT l.entry_id FROM ledger_balance b JOIN ledger_line l ON l.account_id = b.account_id AND l.seq = 1 + COALESCE("
+    "(SELECT h.seq FROM ledger_checkpointhead h WHERE h.account_id = b.account_id AND h.checkpoint_id <= %s"
+    " ORDER BY h.checkpoint_id DESC LIMIT 1), 0) ORDER BY l.entry_id LIMIT 1"
+)
+_BEYOND = (
+    "SELECT a.code, l.seq FROM ledger_balance b JOIN ledger_account a ON a.id = b.account_id"
+    " JOIN ledger_line l ON l.account_id = b.account_id AND l.seq = b.seq + 1"
+)
 
 
 @dataclass(frozen=True)
@@ -46,87 +58,141 @@ class Report:
         self.findings.append(Finding(where, seq, what))
 
 
+@dataclass(slots=True)
+class Chain:
+    """How far the lines of one account were read, and the balance and checkpoints they must lead to."""
+
+    code: str
+    seq: int
+    settled: int
+    held: int
+    head: bytes
+    # What the stored balance said when the reading began: (seq, settled, held, head).
+    end: tuple[int, int, int, bytes]
+    # The hash after a line, and the checkpoint that covers it.
+    covered: dict[int, tuple[int, bytes]]
+    broken: bool = False
+
+
 def verify(*, since_checkpoint: int = 0, published: Mapping[int, str] | None = None) -> Report:
     """Read the ledger and report what does not hold; nothing is changed.
 
-    `since_checkpoint` reads only what came after that checkpoint, trusting it. `published` maps checkpoint numbers to the hex hashes kept
-    elsewhere: only with them does a database that was rebuilt or restored as a whole show.
+    What is booked meanwhile is left for the next time. `since_checkpoint` reads only what came after that checkpoint,
+    trusting it. `published` maps checkpoint numbers to the hex hashes kept elsewhere: only with them does a database that
+    was rebuilt or restored as a whole show.
     """
     report = Report()
-    heads: dict[int, list[CheckpointHead]] = defaultdict(list)
-    for head in CheckpointHead.objects.select_related("account").order_by("checkpoint_id"):
-        heads[head.account_id].append(head)
-    for balance in Balance.objects.select_related("account").order_by("account__code"):
-        _check_account(report, balance, heads[balance.pk], since_checkpoint)
-    if not since_checkpoint:
-        _check_entries(report)
+    chains = _chains(since_checkpoint)
+    for header, rows in _entries(since_checkpoint):
+        _check_entry(report, chains, header, rows)
+    for chain in sorted(chains.values(), key=lambda chain: chain.code):
+        _check_end(report, chain)
+    for code, seq in run([(_BEYOND, ())])[0]:
+        report.note(code, seq, "follows the last line that the stored balance knows")
     _check_checkpoints(report, published or {})
     return report
 
 
-def _check_account(report: Report, balance: Balance, heads: list[CheckpointHead], since_checkpoint: int) -> None:
-    """One account's chain from its beginning, or from a checkpoint, to its balance. The first break is named, and no later one."""
-    code = balance.account.code
-    trusted = next((head for head in reversed(heads) if head.checkpoint_id <= since_checkpoint), None)
-    seq, settled, held = (trusted.seq, trusted.settled, trusted.held) if trusted else (0, 0, 0)
-    previous = bytes(trusted.head) if trusted else GENESIS
-    covered = {head.seq: head for head in heads}
-    for row in _lines(balance.pk, seq):
-        header, line = row[: len(HEADER)], dict(zip(LINE, row[len(HEADER) :], strict=True))
-        report.lines += 1
-        seq += 1
-        settled += line["amount"] if line["layer"] == Layer.SETTLED else 0
-        held += line["amount"] if line["layer"] == Layer.HELD else 0
-        if what := _broken(seq, settled, held, line, header):
-            report.note(code, seq, what)
-            return
-        previous = link(
-            previous, header_bytes(*header), line["leg"], code, line["currency"], line["layer"], line["amount"],
-            seq, settled, held,
-        )  # fmt: skip
-        if previous != bytes(line["hash"]):
-            report.note(code, seq, "the line or its entry was changed after it was booked")
-            return
-        if seq in covered and bytes(covered[seq].head) != previous:
-            report.note(
-                code,
-                seq,
-                f"differs from what checkpoint {covered[seq].checkpoint_id} covers: the history was rewritten",
+def _chains(since_checkpoint: int) -> dict[int, Chain]:
+    """Every account at its beginning, or where a trusted checkpoint left it."""
+    chains = {}
+    for balance in Balance.objects.select_related("account"):
+        end = (balance.seq, balance.settled, balance.held, bytes(balance.head))
+        chains[balance.pk] = Chain(balance.account.code, 0, 0, 0, GENESIS, end, {})
+    for head in CheckpointHead.objects.order_by("checkpoint_id"):
+        chain = chains[head.account_id]
+        if head.checkpoint_id <= since_checkpoint:
+            chain.seq, chain.settled, chain.held, chain.head = head.seq, head.settled, head.held, bytes(head.head)
+        chain.covered[head.seq] = (head.checkpoint_id, bytes(head.head))
+    return chains
+
+
+def _entries(since_checkpoint: int) -> Iterator[tuple[Header, Sequence[Sequence[Any]]]]:
+    """Each entry with its lines, oldest first."""
+    after = _before_first(since_checkpoint)
+    while after and (rows := run([(_ENTRIES, [id_value(after), CHUNK])])[0]):
+        for _, together in groupby(rows, key=itemgetter(0)):
+            lines = list(together)
+            yield (
+                _header(lines[0]),
+                [row[len(Header._fields) :] for row in lines if row[len(Header._fields)] is not None],
             )
+        after = id_read(rows[-1][0])
+
+
+def _before_first(since_checkpoint: int) -> uuid.UUID | None:
+    """The id after which everything is to be read; None if no line came since the checkpoint."""
+    if not since_checkpoint:
+        return uuid.UUID(int=0)
+    (found,) = run([(_BEGIN, [since_checkpoint])])
+    return uuid.UUID(int=id_read(found[0][0]).int - 1) if found else None
+
+
+def _header(row: Sequence[Any]) -> Header:
+    values = list(row[: len(Header._fields)])
+    values[0], values[5] = id_read(row[0]), time_read(row[5])
+    values[11:] = (link and id_read(link) for link in row[11:13])
+    return Header._make(values)
+
+
+def _check_entry(report: Report, chains: dict[int, Chain], header: Header, rows: Sequence[Sequence[Any]]) -> None:
+    """Its lines continue their chains, are as many as it states and add up to zero in each currency and layer."""
+    covered, sums = header_bytes(*header), dict[tuple[str, str], int]()
+    for row in rows:
+        account_id, _, _, currency, layer, amount, seq = row[:7]
+        sums[currency, layer] = sums.get((currency, layer), 0) + amount
+        chain = chains.get(account_id)
+        if chain is None or seq > chain.end[0]:
             return
-    if heads and heads[-1].seq > seq:
-        report.note(
-            code, seq + 1, f"missing, although checkpoint {heads[-1].checkpoint_id} covers it: the end was cut off"
-        )
-    elif (balance.seq, balance.settled, balance.held, bytes(balance.head)) != (seq, settled, held, previous):
-        report.note(code, seq, "the stored balance is not what this last line left behind")
+        if seq > chain.seq and not chain.broken:
+            report.lines += 1
+            if what := _follow(chain, header, covered, *row[1:]):
+                report.note(chain.code, chain.seq, what)
+                chain.broken = True
+    if len(rows) != header.legs:
+        report.note(header.key, 0, "the entry does not have the lines it states")
+    if any(sums.values()):
+        report.note(header.key, 0, "debits and credits differ")
 
 
-def _broken(seq: int, settled: int, held: int, line: dict[str, Any], header: tuple[Any, ...]) -> str:
-    if line["seq"] != seq:
+def _follow(
+    chain: Chain, header: Header, covered: bytes, leg: int, legs: int, currency: str, layer: str, amount: int, seq: int,
+    settled: int, held: int, digest: bytes,
+) -> str:  # fmt: skip
+    """Move the chain on by a line; what does not hold about it, if anything."""
+    chain.seq += 1
+    chain.settled += amount if layer == Layer.SETTLED else 0
+    chain.held += amount if layer == Layer.HELD else 0
+    chain.head = link(
+        chain.head, covered, leg, chain.code, currency, layer, amount, chain.seq, chain.settled, chain.held
+    )
+    if seq != chain.seq:
         return "missing: a line was removed or lines were reordered"
-    if (line["settled_after"], line["held_after"]) != (settled, held):
+    if (settled, held) != (chain.settled, chain.held):
         return "the balance it left behind is not the one before it and its amount"
-    if line["legs"] != header[10]:
+    if legs != header.legs:
         return "the line and its entry state another number of lines"
-    if time_of(header[0]) != header[5]:
+    if time_of(header.id) != header.recorded_at:
         return "the entry's id does not begin with the time at which it was recorded"
+    if chain.head != digest:
+        return "the line or its entry was changed after it was booked"
+    checkpoint_id, known = chain.covered.get(seq, (0, digest))
+    if known != digest:
+        return f"differs from what checkpoint {checkpoint_id} covers: the history was rewritten"
     return ""
 
 
-def _lines(account_id: int, after: int) -> Iterator[tuple[Any, ...]]:
-    rows = Line.objects.filter(account_id=account_id, seq__gt=after).order_by("seq")
-    return rows.values_list(*HEADER, *LINE).iterator(CHUNK)
-
-
-def _check_entries(report: Report) -> None:
-    """Every entry has the lines it states, and they add up to zero in each currency and layer."""
-    counted = Entry.objects.annotate(found=Count("lines")).exclude(found=F("legs"))
-    for key in counted.values_list("key", flat=True)[:100]:
-        report.note(key, 0, "the entry does not have the lines it states")
-    sums = Line.objects.values("entry__key", "currency", "layer").annotate(total=Sum("amount"))
-    for key in sums.filter(~Q(total=0)).values_list("entry__key", flat=True)[:100]:
-        report.note(key, 0, "debits and credits differ")
+def _check_end(report: Report, chain: Chain) -> None:
+    last = max(chain.covered, default=0)
+    if chain.broken:
+        return
+    if last > chain.seq:
+        checkpoint_id, _ = chain.covered[last]
+        report.note(
+            chain.code, chain.seq + 1, f"missing, although checkpoint {checkpoint_id} covers it: the end was cut off"
+        )
+    elif chain.end != (chain.seq, chain.settled, chain.held, chain.head):
+        report.note(chain.code, chain.seq, "the stored balance is not what this last line left behind")
 
 
 def _check_checkpoints(report: Report, published: Mapping[int, str]) -> None:

@@ -7,11 +7,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, date, datetime
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 from django.db import connection
 
-from ledger import chain, guards
+from ledger import chain, guards, verifying
 from ledger.checkpoints import checkpoint
 from ledger.closing import close_books, closed_through
 from ledger.errors import BadEntry, BooksClosed
@@ -179,6 +180,31 @@ def test_a_cut_tail_is_found_against_the_checkpoint(history: None) -> None:
 def test_a_stored_balance_that_drifted_is_found(history: None) -> None:
     tamper("UPDATE ledger_balance SET settled = settled + 1 WHERE seq = (SELECT max(seq) FROM ledger_balance)")
     assert found() == ["alpha:funds line 8: the stored balance is not what this last line left behind"]
+
+
+def test_a_balance_set_back_by_a_line_is_found(history: None) -> None:
+    before = Line.objects.get(account__code="alpha:funds", seq=7)
+    with as_owner():
+        Balance.objects.filter(account__code="alpha:funds").update(
+            seq=7,
+            settled=before.settled_after,
+            held=before.held_after,
+            head=bytes(before.hash),
+            last_id=before.entry_id,
+        )
+    assert "alpha:funds line 8: follows the last line that the stored balance knows" in found()
+
+
+def test_what_is_booked_while_it_reads_is_left_for_the_next_time(history: None) -> None:
+    def late(since: int) -> Any:
+        spend(7, "meanwhile")
+        return entries(since)
+
+    entries = verifying._entries
+    with patch.object(verifying, "_entries", late):
+        report = verify()
+    assert (report.lines, report.findings) == (15, [])
+    assert (verify().lines, verify().findings) == (17, [])
 
 
 def header_of(entry: Entry) -> bytes:
