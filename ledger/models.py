@@ -10,6 +10,7 @@ from __future__ import annotations
 import secrets
 import uuid
 from datetime import datetime
+from typing import Any
 
 from django.db import models
 from django.db.models import F, Q
@@ -100,6 +101,23 @@ class Balance(models.Model):
         return self.settled + self.held
 
 
+class RecordedOn(models.Func):
+    """The UTC day of a time, as both engines can keep it in an index."""
+
+    arity = 1
+    output_field = models.DateField()
+
+    def as_sqlite(self, compiler: Any, connection: Any, **context: Any) -> Any:
+        return self.as_sql(compiler, connection, template="substr(%(expressions)s, 1, 10)", **context)
+
+    def as_postgresql(self, compiler: Any, connection: Any, **context: Any) -> Any:
+        return self.as_sql(compiler, connection, template="(%(expressions)s AT TIME ZONE 'UTC')::date", **context)
+
+
+# Entries of another day than the one on which they were recorded: few, so that they can be told apart at any length.
+DATED_ELSEWHERE = ~Q(effective_on=RecordedOn("recorded_at"))
+
+
 class Entry(models.Model):
     """The header of a balanced set of lines, written after them. `key` names its cause, so that a retry finds it."""
 
@@ -124,6 +142,7 @@ class Entry(models.Model):
     class Meta:
         indexes = [
             models.Index(fields=["reference_kind", "reference_id"], name="ledger_entry_reference"),
+            models.Index(fields=["effective_on", "id"], condition=DATED_ELSEWHERE, name="ledger_entry_dated_elsewhere"),
         ]
         constraints = [
             # Not `unique`, to which Django adds an index for LIKE on PostgreSQL: a key is never looked for by its beginning.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import UTC, date, datetime, time, timedelta
 from itertools import groupby
 
 from django.db import connection
@@ -14,7 +14,7 @@ from django.db.models.functions import Coalesce
 
 from ledger.chain import MICROSECOND
 from ledger.errors import UnknownAccount
-from ledger.models import Account, Balance, Entry, Layer, Line, first_id
+from ledger.models import DATED_ELSEWHERE, Account, Balance, Entry, Layer, Line, first_id
 from ledger.sending import id_value, list_of, run
 
 CHUNK = 2000
@@ -129,6 +129,22 @@ def balance_at(account: str, at: datetime) -> AccountBalance:
     """The balance as recorded at an instant, lines of that very instant included."""
     found = _balance(account)
     return _after(found, _seq_until(found, at, inclusive=True))
+
+
+def balance_on(account: str, day: date) -> AccountBalance:
+    """The balance by effective day: of what is dated up to `day` (UTC), whenever it was recorded; `seq` is that of `balance_at`.
+
+    The balance as recorded when the day ended, less what it has of later days, with what came later for this one or before.
+    """
+    found = _balance(account)
+    end = datetime.combine(day + timedelta(days=1), time(), UTC)
+    recorded = _after(found, _seq_until(found, end, inclusive=False))
+    early, late = Q(effective_on__gt=day, id__lt=first_id(end)), Q(effective_on__lte=day, id__gte=first_id(end))
+    moved = {Layer.SETTLED: recorded.settled, Layer.HELD: recorded.held, Layer.MEMO: 0}
+    for which, sign in ((early, -1), (late, 1)):
+        for line in _lines_of(found, Entry.objects.filter(DATED_ELSEWHERE, which)):
+            moved[Layer(line.layer)] += sign * line.amount
+    return AccountBalance(moved[Layer.SETTLED], moved[Layer.HELD], recorded.currency, recorded.seq)
 
 
 def statement(
@@ -324,7 +340,8 @@ def _matching(
     if kinds:
         lines = lines.filter(entry__kind__in=kinds)
     if reference is not None:
-        lines = lines.filter(seq__in=_seqs_of(found, reference))
+        about = Entry.objects.filter(reference_kind=reference[0], reference_id=reference[1])
+        lines = lines.filter(seq__in=[line.seq for line in _lines_of(found, about)])
     if since is not None:
         lines = lines.filter(seq__gt=_seq_until(found, since, inclusive=False))
     if until is not None:
@@ -332,11 +349,12 @@ def _matching(
     return lines
 
 
-def _seqs_of(found: Balance, reference: tuple[str, str]) -> list[int]:
-    """The few lines of an account about one thing, by the thing's entries: not by reading the account for them."""
-    entries = Entry.objects.filter(reference_kind=reference[0], reference_id=reference[1])
-    rows = Line.objects.filter(entry_id__in=list(entries.values_list("pk", flat=True)))
-    return [seq for account, seq in rows.values_list("account_id", "seq") if account == found.pk]
+def _lines_of(found: Balance, entries: QuerySet[Entry]) -> Iterator[Line]:
+    """The lines of few entries on an account, by the entries: not by reading the account for them."""
+    keys = list(entries.values_list("pk", flat=True))
+    for start in range(0, len(keys), CHUNK):
+        lines = Line.objects.filter(entry_id__in=keys[start : start + CHUNK])
+        yield from (line for line in lines if line.account_id == found.pk)
 
 
 def _view(line: Line) -> StatementLine:

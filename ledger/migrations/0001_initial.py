@@ -62,7 +62,7 @@ class Migration(migrations.Migration):
             ],
             options={
                 'verbose_name_plural': 'entries',
-                'indexes': [models.Index(fields=['reference_kind', 'reference_id'], name='ledger_entry_reference')],
+                'indexes': [models.Index(fields=['reference_kind', 'reference_id'], name='ledger_entry_reference'), models.Index(condition=models.Q(('effective_on', ledger.models.RecordedOn('recorded_at')), _negated=True), fields=['effective_on', 'id'], name='ledger_entry_dated_elsewhere')],
                 'constraints': [models.UniqueConstraint(fields=('key',), name='ledger_entry_key'), models.UniqueConstraint(condition=models.Q(('resolves__isnull', False)), fields=('resolves',), name='ledger_a_hold_ends_once'), models.UniqueConstraint(condition=models.Q(('reverses__isnull', False)), fields=('reverses',), name='ledger_an_entry_is_reversed_once'), models.CheckConstraint(condition=models.Q(('legs__gte', 1)), name='ledger_entry_has_lines'), models.CheckConstraint(condition=models.Q(('key', ''), _negated=True), name='ledger_entry_has_key'), models.CheckConstraint(condition=models.Q(('resolves__isnull', True), ('reverses__isnull', True), _connector='OR'), name='ledger_entry_one_purpose')],
             },
         ),

@@ -32,7 +32,7 @@ def main(arguments: list[str]) -> int:
     took = time.monotonic() - began
     print(
         f"{connection.vendor}, seed {asked.seed}: {asked.steps:,} steps, {history.booked:,} booked, {history.refused:,} refused, "
-        f"{history.lost:,} lost on the way, {took:.0f} s. Last checkpoint {last}"
+        f"{history.lost:,} lost on the way, {history.asked:,} balances of the past asked, {took:.0f} s. Last checkpoint {last}"
     )
     return 0
 

@@ -22,7 +22,7 @@ from ledger.checkpoints import checkpoint, last_checkpoint
 from ledger.closing import close_books, closed_through
 from ledger.errors import BooksClosed
 from ledger.models import first_id
-from ledger.queries import balance, trial_balance
+from ledger.queries import balance, balance_at, balance_on, trial_balance
 from ledger.verifying import verify
 from tests.ledger.conftest import open_books
 from tests.ledger.naive import Naive, attempt
@@ -39,9 +39,13 @@ class History:
 
     def __init__(self, seed: int) -> None:
         self.chance = random.Random(seed)
+        # Not the same one: what is asked must not change what happens.
+        self.curiosity = random.Random(seed)
+        self.after: list[tuple[datetime, int, int]] = []
+        self.moved: dict[date, int] = {}
         self.naive = Naive()
         self.number = 0
-        self.booked = self.refused = self.lost = 0
+        self.booked = self.refused = self.lost = self.asked = 0
 
     def run(self, steps: int, *, check_every: int = 1_000) -> str:
         """The hash of the last checkpoint, which covers every column of every entry."""
@@ -81,6 +85,7 @@ class History:
             assert day, self.number
             assert day <= (closed_through("alpha") or date.min), self.number
             return
+        before = self.naive.free
         allowed = self.naive.step(name, amount, picked, key)
         assert (posted is not None) == allowed, f"step {self.number}: {name} {amount} {picked}"
         self.booked, self.refused = self.booked + allowed, self.refused + (not allowed)
@@ -88,8 +93,12 @@ class History:
             again = attempt(name, amount, picked, key, day)
             assert again, self.number
             assert not again.created, self.number
-        now = balance("alpha:funds")
+        now, today = balance("alpha:funds"), datetime.now(UTC)
         assert (now.settled, now.free) == (self.naive.settled, self.naive.free), self.number
+        self.after.append((today, now.settled, now.free))
+        # Only what is posted takes a day of its own here.
+        dated = day if day and name in ("deposit", "spend") else today.date()
+        self.moved[dated] = self.moved.get(dated, 0) + now.free - before
 
     def earlier(self, name: str) -> str:
         """The entry that a step is about: mostly one for which it is allowed."""
@@ -126,3 +135,15 @@ class History:
         report = verify(since_checkpoint=last.no if last else 0)
         assert report.findings == [], report.findings
         connection.check_constraints()
+        for _ in range(10):
+            self.ask()
+
+    def ask(self) -> None:
+        """The balance as recorded at some instant, and by effective day on some day, beside a replay."""
+        at, settled, free = self.curiosity.choice(self.after)
+        then = balance_at("alpha:funds", at)
+        assert (then.settled, then.free) == (settled, free), at
+        day = at.date() - timedelta(days=self.curiosity.randrange(4))
+        expected = sum(moved for dated, moved in self.moved.items() if dated <= day)
+        assert balance_on("alpha:funds", day).free == expected, day
+        self.asked += 2

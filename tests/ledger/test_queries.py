@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 import time_machine
@@ -171,3 +171,22 @@ def test_the_balance_at_any_instant_is_that_of_a_replay(books: Callable[..., Pos
     for _ in range(250):
         at = draw.choice(recorded)[0] + timedelta(microseconds=draw.choice((-1, 0, 1)))
         assert queries.balance_at("alpha:funds", at).settled == sum(minor for when, minor in recorded if when <= at)
+
+
+def test_the_balance_on_any_day_is_that_of_a_replay_by_day(books: Callable[..., Posted]) -> None:
+    """Dated back, ahead or not at all, on either side of midnight: what counts is the day for which an entry is booked."""
+    draw = random.Random(11)
+    dated: list[tuple[date, str, int]] = []
+    for number in range(60):
+        with time_machine.travel(DAY + timedelta(hours=7 * number), tick=False):
+            today = datetime.now(UTC).date()
+            day = draw.choice((None, None, today - timedelta(days=draw.randrange(30)), today + timedelta(days=2)))
+            lines = [debit("alpha:funds", usd(number + 1)), credit("alpha:external", usd(number + 1))]
+            layer, do = draw.choice((("settled", post), ("held", hold)))
+            do(key=f"d{number}", kind="x", lines=lines, effective_on=day)
+        dated.append((day or today, layer, number + 1))
+    for _ in range(200):
+        day = DAY.date() + timedelta(days=draw.randrange(-40, 40))
+        found = queries.balance_on("alpha:funds", day)
+        for layer, stored in (("settled", found.settled), ("held", found.held)):
+            assert stored == sum(minor for when, of, minor in dated if when <= day and of == layer), day

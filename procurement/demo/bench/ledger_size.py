@@ -80,9 +80,10 @@ def fill(pots: dict[str, Pot], first: int, last: int) -> None:
                 BEGAN + timedelta(seconds=number),
                 number % 900 + 1,
             )
-            kind = "fee" if number % (2 * RARE) == 1 else "purchase"
+            rare = number % (2 * RARE) == 1
+            kind, day = ("fee", at.date() - timedelta(days=1)) if rare else ("purchase", at.date())
             header = Header(
-                new_id(at), f"bench:{number}", f"{number:043d}", kind, at.date(), at, "order", str(number),
+                new_id(at), f"bench:{number}", f"{number:043d}", kind, day, at, "order", str(number),
                 memo="", actor="Bench", legs=2, resolves_id=None, reverses_id=None,
             )  # fmt: skip
             legs = [
@@ -115,12 +116,13 @@ def make_up(pots: dict[str, Pot], first: int, last: int) -> None:
                     cursor.execute(statement.format(**words).format(**here))
 
 
-# What the engines say differently: the numbers from `begin` to `end`, an id that begins with the time, the time, 32 bytes.
+# What the engines say differently: the numbers from `begin` to `end`, an id that begins with the time, the time, a day, 32 bytes.
 MADE_UP = {
     "sqlite": {
         "numbers": "WITH RECURSIVE one(n) AS (SELECT {begin} UNION ALL SELECT n + 1 FROM one WHERE n + 1 < {end})",
         "id": "printf('%012x70008%015x', 1767225600000 + 1000 * n, n)",
         "at": "datetime('2026-01-01', '+' || n || ' seconds')",
+        "day_before": "date(at, '-1 day')",
         "hash": "randomblob(32)",
         "fingerprint": "printf('%043d', n)",
     },
@@ -128,6 +130,7 @@ MADE_UP = {
         "numbers": "WITH one(n) AS (SELECT generate_series({begin}, {end} - 1))",
         "id": "CAST(lpad(to_hex(1767225600000 + 1000 * CAST(n AS bigint)), 12, '0') || '70008' || lpad(to_hex(n), 15, '0') AS uuid)",
         "at": "TIMESTAMPTZ '2026-01-01 00:00:00+00' + n * INTERVAL '1 second'",
+        "day_before": "date(at) - 1",
         "hash": "sha256(convert_to(m.n || '-' || p.column2, 'UTF8'))",
         "fingerprint": "lpad(CAST(n AS text), 43, '0')",
     },
@@ -141,7 +144,8 @@ MAKING = (
     " b.settled + p.column4 * m.nth, 0, {hash}"
     " FROM made_up {placed} JOIN ledger_balance b ON b.account_id = p.column3 ORDER BY m.n",
     "INSERT INTO ledger_entry (id, key, fingerprint, kind, effective_on, recorded_at, reference_kind, reference_id, memo,"
-    " actor, legs) SELECT id, 'bench:' || n, {fingerprint}, CASE WHEN n % 1000 = 1 THEN 'fee' ELSE 'purchase' END, date(at), at,"
+    " actor, legs) SELECT id, 'bench:' || n, {fingerprint}, CASE WHEN n % 1000 = 1 THEN 'fee' ELSE 'purchase' END,"
+    " CASE WHEN n % 1000 = 1 THEN {day_before} ELSE date(at) END, at,"
     " 'order', CAST(n AS text), '', 'Bench', 2 FROM made_up ORDER BY n",
     "UPDATE ledger_balance SET seq = seq + d.n, settled = settled + d.moved FROM (SELECT p.column3 AS account,"
     " count(*) AS n, sum(p.column4) AS moved FROM made_up {placed} GROUP BY p.column3) d WHERE account_id = d.account",
@@ -166,6 +170,7 @@ def ask() -> dict[str, float]:
     questions: dict[str, Callable[[], object]] = {
         "balance now": lambda: queries.balance(account),
         "balance as recorded in the middle": lambda: queries.balance_at(account, middle.recorded_at),
+        "balance by effective day in the middle": lambda: queries.balance_on(account, middle.effective_on),
         "newest 50 lines": lambda: queries.statement(account),
         "oldest 50 lines": lambda: queries.statement(account, before_seq=51),
         "50 lines in the middle": lambda: queries.statement(account, before_seq=last // 2),
