@@ -112,13 +112,16 @@ def one_job(asked: argparse.Namespace, supplier: str, job: int, done: Any) -> No
 
 
 @contextmanager
-def a_database(job: int) -> Iterator[None]:
-    """A test database in memory, or beside the one that DATABASE_URL names; gone afterwards."""
+def a_database(job: int, *, in_memory: bool = True) -> Iterator[None]:
+    """A test database in memory or in a file, or beside the one that DATABASE_URL names; gone afterwards."""
     from django.db import connection
 
     kept = connection.settings_dict["NAME"]
     postgresql = connection.vendor == "postgresql"
-    connection.settings_dict["TEST"]["NAME"] = f"test_{kept}_simulation_{job}" if postgresql else None
+    if postgresql:
+        connection.settings_dict["TEST"]["NAME"] = f"test_{kept}_simulation_{job}"
+    elif in_memory:
+        connection.settings_dict["TEST"]["NAME"] = None
     connection.creation.create_test_db(verbosity=0, autoclobber=True)
     try:
         yield
