@@ -167,6 +167,16 @@ def ask() -> dict[str, float]:
     def exported() -> None:
         assert sum(1 for _ in islice(queries.iter_statement(account), EXPORTED)) == min(EXPORTED, last)
 
+    begin, end = (
+        queries.statement(account, before_seq=last * part // 4, limit=1).lines[0].recorded_at for part in (1, 3)
+    )
+
+    def stretch() -> None:
+        """The middle half of the account's time: what a statement of many years asks."""
+        queries.balance_at(account, begin)
+        queries.balance_at(account, end)
+        assert queries.statement(account, since=begin, until=end).lines
+
     questions: dict[str, Callable[[], object]] = {
         "balance now": lambda: queries.balance(account),
         "balance as recorded in the middle": lambda: queries.balance_at(account, middle.recorded_at),
@@ -177,6 +187,7 @@ def ask() -> dict[str, float]:
         "lines of one order": lambda: queries.statement(account, reference=order),
         "newest 50 of a rare kind": lambda: queries.statement(account, kinds=["fee"]),
         f"export of {EXPORTED:,} lines": exported,
+        "50 lines of a stretch, opening, closing": stretch,
         "trial balance": lambda: queries.trial_balance("USD"),
     }
     return {name: median_ms(question) for name, question in questions.items()}
