@@ -263,8 +263,11 @@ def the_day(scene: Scene) -> tuple[Day, dict[str, Any]]:
 
 def prepared_day(scene: Scene) -> Try:
     day, arguments = the_day(scene)
-    content = frozen(day)
-    made = SignOff.objects.create(day=day, content=content, content_hash=digest(content), prepared_by=scene.owner)
+    now = timezone.now()
+    content = frozen(day, now)
+    made = SignOff.objects.create(
+        day=day, content=content, content_hash=digest(content), prepared_by=scene.owner, prepared_at=now
+    )
     return Try(SignOff.objects.filter(pk=made.pk), {"hash": made.content_hash}, arguments)
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 from django.db.models import Prefetch, Q, QuerySet
@@ -40,8 +41,11 @@ class Documents:
     more: int = 0
 
 
-def documents_of(window: Window) -> list[Documents]:
-    """What proves the day, by sort; sorts without any are left out. The number of queries does not grow with them."""
+def documents_of(window: Window, signed_at: datetime | None = None) -> list[Documents]:
+    """What proves the day, by sort; sorts without any are left out. The number of queries does not grow with them.
+
+    `signed_at` is when what is signed was frozen: a document of the day that came later says that nobody signed for it.
+    """
     day = (window.start, window.end - timedelta(microseconds=1))
     mine = {"account": window.account, "currency": window.currency}
     statements = AccountStatement.objects.filter(**mine, first__lte=window.day, last__gte=window.day).defer("lines")
@@ -55,7 +59,7 @@ def documents_of(window: Window) -> list[Documents]:
     kept = DayEvidence.objects.filter(day__account=window.account, day__currency=window.currency, day__day=window.day)
     kept = kept.defer("content").select_related("added_by", "day__account")
     found = [
-        sort("Documents of the day", kept.order_by("added_at", "pk"), paper),
+        sort("Documents of the day", kept.order_by("added_at", "pk"), partial(paper, signed_at)),
         sort("Account statements", statements.order_by("uploaded_at", "pk"), statement),
         deposits_with_documents(deposits.order_by("reference")),
         sort("Correcting entries", corrections.order_by("pk"), correction),
@@ -93,9 +97,10 @@ def deposits_with_documents(deposits: Iterable[Deposit]) -> Documents:
     return Documents("Deposits", rows)
 
 
-def paper(row: DayEvidence) -> Document:
+def paper(signed_at: datetime | None, row: DayEvidence) -> Document:
     place = (row.day.account.code, row.day.currency, row.day.day.isoformat(), row.pk)
-    facts = f"added by {row.added_by}; SHA-256 {row.sha256[:16]}…"
+    later = "; added after what was signed" if signed_at and row.added_at > signed_at else ""
+    facts = f"added by {row.added_by}; SHA-256 {row.sha256[:16]}…{later}"
     return Document(row.name, reverse("reconciliation:day_evidence", args=place), facts)
 
 

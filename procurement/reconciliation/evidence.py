@@ -16,7 +16,7 @@ from procurement.staff.permissions import Permission
 def add_day_evidence(*, by: User, row: Day, name: str, content: bytes) -> DayEvidence:
     """Keep a document with a compared day: PDF, PNG or JPEG, at most 5 MB, at most 5 of them.
 
-    A signed day takes one as well: it stands beside the signature and changes nothing of what was signed.
+    A signed day takes one as well: it stands beside the signature, says so, and changes nothing of what was signed.
     """
     check_can(by, Permission.RECONCILIATION_RUN, Permission.RECONCILIATION_SIGN)
     facts = paper_facts(name, content, kept=row.evidence.count())

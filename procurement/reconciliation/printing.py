@@ -126,6 +126,12 @@ def lines_of(sign_off: SignOff, earlier: Sequence[SignOff], *, intact: bool) -> 
         yield from wrapped(why(one))
         accepted = f", accepted by {one['accepted_by']}" if one["accepted_by"] else ""
         yield from wrapped(f"Explained by {one['explained_by']}{accepted}.")
+    if content["documents"]:
+        yield "", False
+        yield f"Documents: {len(content['documents'])}", True
+        for paper in content["documents"]:
+            yield from wrapped(paper["name"])
+            yield f"SHA-256 {paper['sha256']}", False
     yield "", False
     yield "Signatures", True
     yield f"Prepared  {stamp(sign_off.prepared_at)}  {sign_off.prepared_by}", False

@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from django.db import IntegrityError, transaction
@@ -108,10 +109,12 @@ def prepare_day(*, by: User, row: Day) -> SignOff:
     if left:
         named = ", ".join(f"{one.label.lower()} {one.reference}" for one in left[:3])
         raise Refused(f"{len(left)} of the differences are not explained: {named}. Nothing was prepared.")
-    content = frozen(row)
+    now = timezone.now()
+    content = frozen(row, now)
+    facts = {"content": content, "content_hash": digest(content), "prepared_by": by, "prepared_at": now}
     try:
         with transaction.atomic():
-            made = SignOff.objects.create(day=row, content=content, content_hash=digest(content), prepared_by=by)
+            made = SignOff.objects.create(day=row, **facts)
             record("reconciliation.prepared", by=by, subject=made, digest=made.content_hash[:12])
     except IntegrityError:
         raise StaleState("The day is prepared or signed already. Nothing was prepared. Reload the page.") from None
@@ -125,7 +128,7 @@ def sign_day(*, by: User, sign_off: SignOff, shown_hash: str) -> None:
         raise NotAllowed("You prepared this day; another person signs it. Nothing was signed.")
     if shown_hash != sign_off.content_hash:
         raise StaleState("The page showed another preparation of this day. Nothing was signed. Reload the page.")
-    if digest(frozen(sign_off.day)) != sign_off.content_hash:
+    if digest(frozen(sign_off.day, sign_off.prepared_at)) != sign_off.content_hash:
         raise StaleState("The day changed after it was prepared. Nothing was signed. It must be prepared again.")
     row = sign_off.day
     with transaction.atomic():
@@ -156,7 +159,7 @@ def withdraw_sign_off(*, by: User, sign_off: SignOff, reason: str) -> None:
 def reopen_if_changed(row: Day) -> None:
     """After a comparison: a day that is not what was prepared or signed any more is open again."""
     sign_off = in_force(row)
-    if sign_off is None or digest(frozen(row)) == sign_off.content_hash:
+    if sign_off is None or digest(frozen(row, sign_off.prepared_at)) == sign_off.content_hash:
         return
     target = "reopened" if sign_off.state == "signed" else "withdrawn"
     with transaction.atomic():
@@ -168,9 +171,13 @@ def _end(sign_off: SignOff, target: str, by: User | None, reason: str) -> None:
     transition(sign_off, target, by=by, machine=SIGN_OFF, facts={"why": reason}, ended_why=reason)
 
 
-def frozen(row: Day) -> dict[str, Any]:
-    """Everything a signature stands for. When it was compared is left out: a second run changes nothing (R97)."""
+def frozen(row: Day, prepared_at: datetime) -> dict[str, Any]:
+    """Everything a signature stands for. When it was compared is left out: a second run changes nothing (R97).
+
+    Documents kept with the day are signed by their hash (R94); one that is added later is not, and changes nothing.
+    """
     row.refresh_from_db()
+    papers = row.evidence.filter(added_at__lte=prepared_at).order_by("added_at", "pk")
     open_ones = row.differences.filter(gone_at__isnull=True).order_by("kind", "reference")
     return {
         "account": row.account.code,
@@ -186,6 +193,7 @@ def frozen(row: Day) -> dict[str, Any]:
         "matched": {"orders": row.matched, "amount": row.matched_minor, "sha256": _digest_of_matched(row)},
         "in_flight": {"orders": row.in_flight, "amount": row.in_flight_minor},
         "differences": [_frozen_difference(one) for one in open_ones.select_related("explained_by", "accepted_by")],
+        "documents": [{"name": mask_code_like(one.name), "sha256": one.sha256} for one in papers.defer("content")],
     }
 
 

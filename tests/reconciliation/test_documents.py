@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
+from django.urls import reverse
 
 from procurement.audit.models import AuditEvent
 from procurement.bookkeeping import corrections, deposits
@@ -18,6 +19,7 @@ from procurement.orders.models import Order
 from procurement.reconciliation import signing
 from procurement.reconciliation.documents import SHOWN, documents_of
 from procurement.reconciliation.evidence import add_day_evidence
+from procurement.reconciliation.printing import lines_of
 from procurement.reconciliation.window import window_of
 from procurement.staff.models import User
 from tests.at_desk import Desk
@@ -91,28 +93,41 @@ def test_a_document_is_kept_with_its_day_and_changes_nothing_that_was_signed(
     scene.buy("ORD-1")
     row = scene.run()
     with moment(LATER):
+        first = add_day_evidence(by=finance, row=row, name="invoice.pdf", content=b"%PDF-1.7 an invoice")
         made = signing.prepare_day(by=finance, row=row)
+        assert made.content["documents"] == [{"name": "invoice.pdf", "sha256": first.sha256}]
         signing.sign_day(by=manager, sign_off=made, shown_hash=made.content_hash)
+    with moment(LATER + timedelta(minutes=1)):
         kept = add_day_evidence(by=finance, row=row, name="../mail.pdf", content=b"%PDF-1.7 their answer")
         scene.run(at=LATER + timedelta(hours=1))
         assert row.sign_offs.get().state == "signed"
-        (papers, *_) = documents_of(window_of(scene.account, "USD", DAY))
-        assert [(one.name, papers.label) for one in papers.rows] == [("mail.pdf", "Documents of the day")]
+        (papers, *_) = documents_of(window_of(scene.account, "USD", DAY), made.prepared_at)
+        assert papers.label == "Documents of the day"
+        assert [(one.name, "added after what was signed" in one.facts) for one in papers.rows] == [
+            ("invoice.pdf", False),
+            ("mail.pdf", True),
+        ]
         client = Client()
         client.force_login(auditor)
-        answer = client.get(papers.rows[0].url)
+        report = client.get(reverse("reconciliation:day_report", args=["alpha", "USD", DAY.isoformat()]))
+        assert first.sha256 in report.content.decode()
+        assert kept.sha256 not in report.content.decode()
+        printed = [words for words, _ in lines_of(row.sign_offs.get(), [], intact=True)]
+        assert "Documents: 1" in printed
+        assert f"SHA-256 {first.sha256}" in printed
+        answer = client.get(papers.rows[1].url)
         assert (answer.content, answer["Content-Type"]) == (b"%PDF-1.7 their answer", "application/pdf")
         assert answer["Content-Disposition"].startswith("attachment")
-        elsewhere = papers.rows[0].url.replace(DAY.isoformat(), "2026-11-19")
+        elsewhere = papers.rows[1].url.replace(DAY.isoformat(), "2026-11-19")
         assert client.get(elsewhere).status_code == 404
-        assert AuditEvent.objects.filter(action="reconciliation.evidence_added").count() == 1
+        assert AuditEvent.objects.filter(action="reconciliation.evidence_added").count() == 2
         with pytest.raises(Refused, match="kept with the day already"):
             add_day_evidence(by=manager, row=row, name="again.pdf", content=b"%PDF-1.7 their answer")
         with pytest.raises(Refused, match="no PDF, PNG or JPEG"):
             add_day_evidence(by=finance, row=row, name="x.pdf", content=b"<script>")
         with pytest.raises(NotAllowed):
             add_day_evidence(by=auditor, row=row, name="x.pdf", content=b"%PDF-1.7 other")
-    assert list(row.evidence.all()) == [kept]
+    assert list(row.evidence.order_by("added_at")) == [first, kept]
 
 
 def test_the_page_takes_a_document(scene: Scene, finance: User) -> None:

@@ -139,6 +139,8 @@ def day_detail(request: Request, code: str, currency: str, day: str) -> HttpResp
     row = queries.day_of(window)
     if request.GET.get("format") in FORMATS and row is not None:
         return export(request, row)
+    signing = standing_of(row, request.user) if row else None
+    signed = signing.sign_off if signing else None
     context = {
         "window": window,
         "book": queries.book_of(window),
@@ -151,11 +153,11 @@ def day_detail(request: Request, code: str, currency: str, day: str) -> HttpResp
         "gone": list(queries.gone_differences(row)[:50]) if row else [],
         "matched": queries.matched_shown(row) if row else [],
         "counts": queries.counts_of(window),
-        "documents": documents_of(window),
+        "documents": documents_of(window, signed.prepared_at if signed else None),
         "may_attach": row is not None
         and may(request.user, Permission.RECONCILIATION_RUN, Permission.RECONCILIATION_SIGN),
         "entries": timeline_for(row, *row.sign_offs.all()) if row else [],
-        "signing": standing_of(row, request.user) if row else None,
+        "signing": signing,
         "causes": CAUSES.items(),
         "may_run": may(request.user, Permission.RECONCILIATION_RUN) and window.start <= window.now,
     }
