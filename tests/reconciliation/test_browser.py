@@ -40,6 +40,7 @@ def test_a_planted_difference_is_explained_accepted_and_the_day_signed(
     page.get_by_role("button", name="Accept this explanation").click()
     sign_in(page, live_server, finance)
     page.goto(live_server.url + PAGE)
+    attach(page, "mail-of-their-support.pdf")
     page.get_by_role("button", name="Prepare 20 Nov for signing").click()
     sign_in(page, live_server, manager)
     page.goto(live_server.url + PAGE)
@@ -47,7 +48,20 @@ def test_a_planted_difference_is_explained_accepted_and_the_day_signed(
     axe(page)
     page.get_by_role("button", name="Sign off 20 Nov").click()
     expect(page.get_by_text("Signed off").first).to_be_visible()
+    attach(page, "invoice-that-came-later.pdf")
+    expect(page.get_by_text("added after what was signed")).to_have_count(1)
+    screenshot(page, "signing-documents")
     page.get_by_role("link", name="The signed report").click()
     screenshot(page, "signing-report")
+    expect(page.get_by_text("mail-of-their-support.pdf")).to_be_visible()
+    expect(page.get_by_text("invoice-that-came-later.pdf")).to_have_count(0)
     axe(page)
     assert SignOff.objects.get().state == "signed"
+
+
+def attach(page: Any, name: str) -> None:
+    page.get_by_label("Add a document").set_input_files(
+        {"name": name, "mimeType": "application/pdf", "buffer": f"%PDF-1.7 {name}".encode()}
+    )
+    page.get_by_role("button", name="Keep it").click()
+    expect(page.get_by_role("link", name=name)).to_be_visible()
