@@ -54,9 +54,9 @@ def _at_once(db: Any, cursor: Any, statements: Sequence[Statement]) -> list[Any]
     known = _PLANNED.setdefault(db.connection, {})
     # A number is used once: after an error nobody knows which of them were planned before it.
     new = {sql: f"ledger_{next(_NUMBERS)}" for sql, values in statements if _is_planned(values) and sql not in known}
-    names = known | new
     plans = [_plan(name, sql) for sql, name in new.items()]
-    sent = [_execute(names[sql], len(values)) if sql in names else sql for sql, values in statements]
+    names = [known.get(sql) or new.get(sql) for sql, _ in statements]
+    sent = [_execute(name, len(values)) if name else sql for name, (sql, values) in zip(names, statements, strict=True)]
     cursor.execute("; ".join([*plans, *sent]), [value for _, values in statements for value in values])
     found = [_found(cursor)]
     while cursor.nextset():

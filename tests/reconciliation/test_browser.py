@@ -40,7 +40,7 @@ def test_a_planted_difference_is_explained_accepted_and_the_day_signed(
     page.get_by_role("button", name="Accept this explanation").click()
     sign_in(page, live_server, finance)
     page.goto(live_server.url + PAGE)
-    attach(page, "mail-of-their-support.pdf")
+    attach(page, "their-support-on-ticket-4711-and-the-order-that-never-reached-them-with-all-enclosures.pdf")
     page.get_by_role("button", name="Prepare 20 Nov for signing").click()
     sign_in(page, live_server, manager)
     page.goto(live_server.url + PAGE)
@@ -53,9 +53,14 @@ def test_a_planted_difference_is_explained_accepted_and_the_day_signed(
     screenshot(page, "signing-documents")
     page.get_by_role("link", name="The signed report").click()
     screenshot(page, "signing-report")
-    expect(page.get_by_text("mail-of-their-support.pdf")).to_be_visible()
+    expect(
+        page.get_by_text("their-support-on-ticket-4711-and-the-order-that-never-reached-them-with-all-enclosures.pdf")
+    ).to_be_visible()
     expect(page.get_by_text("invoice-that-came-later.pdf")).to_have_count(0)
     axe(page)
+    page.set_viewport_size({"width": 360, "height": 800})
+    screenshot(page, "signing-report-narrow")
+    assert page.evaluate("document.documentElement.scrollWidth") <= 360
     assert SignOff.objects.get().state == "signed"
 
 
