@@ -15,6 +15,7 @@ from django.db.models.functions import Coalesce
 from ledger.chain import MICROSECOND
 from ledger.errors import UnknownAccount
 from ledger.models import DATED_ELSEWHERE, Account, Balance, Entry, Layer, Line, first_id
+from ledger.rows import Pot, read_pots
 from ledger.sending import id_value, list_of, run
 
 CHUNK = 2000
@@ -122,7 +123,7 @@ class TrialRow:
 def balance(account: str) -> AccountBalance:
     """The balance now; UnknownAccount if there is no such code."""
     found = _balance(account)
-    return AccountBalance(found.settled, found.held, found.account.currency, found.seq)
+    return AccountBalance(found.settled, found.held, found.currency, found.seq)
 
 
 def balance_at(account: str, at: datetime) -> AccountBalance:
@@ -207,9 +208,9 @@ def lines_between(accounts: Collection[str], start: datetime, end: datetime) -> 
 def movement_sums(account: str, start: datetime, end: datetime) -> Movements:
     """What each kind moved with `start` <= recorded < `end`, between the opening and the closing balance."""
     found = _balance(account)
-    first, last = _seqs_until([found.pk], start, end)[found.pk]
+    first, last = _seqs_until([found.account_id], start, end)[found.account_id]
     rows = (
-        Line.objects.filter(account_id=found.pk, seq__gt=first, seq__lte=last)
+        Line.objects.filter(account_id=found.account_id, seq__gt=first, seq__lte=last)
         .values("entry__kind")
         .annotate(
             settled=Coalesce(Sum("amount", filter=Q(layer=Layer.SETTLED)), 0),
@@ -285,11 +286,11 @@ def accounts(*, owner: str | None = None, role: str | None = None, currency: str
     return found.filter(**{name: value for name, value in wanted.items() if value is not None})
 
 
-def _balance(code: str) -> Balance:
-    found = Balance.objects.select_related("account").filter(account__code=code).first()
-    if found is None:
-        raise UnknownAccount(f"There is no account {code}. Open it first.")
-    return found
+def _balance(code: str) -> Pot:
+    try:
+        return read_pots([code])[code]
+    except KeyError:
+        raise UnknownAccount(f"There is no account {code}. Open it first.") from None
 
 
 # Time never runs backwards on an account, so that halving the range finds the line: twenty steps for a million lines.
@@ -316,27 +317,27 @@ def _seqs_until(accounts: Collection[int], *moments: datetime) -> dict[int, list
     return found
 
 
-def _seq_until(found: Balance, at: datetime, *, inclusive: bool) -> int:
+def _seq_until(found: Pot, at: datetime, *, inclusive: bool) -> int:
     """The last seq recorded before an instant, 0 if none."""
-    return _seqs_until([found.pk], at + MICROSECOND if inclusive else at)[found.pk][0]
+    return _seqs_until([found.account_id], at + MICROSECOND if inclusive else at)[found.account_id][0]
 
 
-def _after(found: Balance, seq: int) -> AccountBalance:
+def _after(found: Pot, seq: int) -> AccountBalance:
     """The balance that line `seq` left behind; zero before the first."""
     if seq == 0:
-        return AccountBalance(0, 0, found.account.currency)
-    line = Line.objects.only("settled_after", "held_after").get(account_id=found.pk, seq=seq)
-    return AccountBalance(line.settled_after, line.held_after, found.account.currency, seq)
+        return AccountBalance(0, 0, found.currency)
+    line = Line.objects.only("settled_after", "held_after").get(account_id=found.account_id, seq=seq)
+    return AccountBalance(line.settled_after, line.held_after, found.currency, seq)
 
 
 def _matching(
-    found: Balance,
+    found: Pot,
     kinds: Collection[str],
     reference: tuple[str, str] | None,
     since: datetime | None,
     until: datetime | None,
 ) -> QuerySet[Line]:
-    lines = Line.objects.filter(account_id=found.pk).select_related("entry")
+    lines = Line.objects.filter(account_id=found.account_id).select_related("entry")
     if kinds:
         lines = lines.filter(entry__kind__in=kinds)
     if reference is not None:
@@ -349,12 +350,12 @@ def _matching(
     return lines
 
 
-def _lines_of(found: Balance, entries: QuerySet[Entry]) -> Iterator[Line]:
+def _lines_of(found: Pot, entries: QuerySet[Entry]) -> Iterator[Line]:
     """The lines of few entries on an account, by the entries: not by reading the account for them."""
     keys = list(entries.values_list("pk", flat=True))
     for start in range(0, len(keys), CHUNK):
         lines = Line.objects.filter(entry_id__in=keys[start : start + CHUNK])
-        yield from (line for line in lines if line.account_id == found.pk)
+        yield from (line for line in lines if line.account_id == found.account_id)
 
 
 def _view(line: Line) -> StatementLine:
