@@ -6,14 +6,15 @@ were recorded later; everything else counts from the moment it was recorded. Amo
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from heapq import merge
 from itertools import groupby
+from typing import Any
 
-from django.db.models import Q, Sum
+from django.core.exceptions import EmptyResultSet
+from django.db.models import Q, QuerySet, Sum
 
 from ledger import queries as books
 from ledger.errors import UnknownAccount
@@ -137,30 +138,34 @@ def spent_by_day(books_of: Sequence[tuple[str, str]], first: date, days: int) ->
 
 @dataclass(frozen=True)
 class Purchase:
-    """What one order cost, when and as which entry it was booked."""
+    """What one order cost, and when it was booked."""
 
     order_id: str
     cost: int
     at: datetime
-    entry_id: uuid.UUID
-
-
-def purchases_between(account_code: str, currency: str, start: datetime, end: datetime) -> list[Purchase]:
-    """The purchases booked with `start` <= recorded < `end`, oldest first."""
-    return list(iter_purchases(account_code, currency, start, end))
 
 
 def iter_purchases(account_code: str, currency: str, start: datetime, end: datetime) -> Iterator[Purchase]:
-    """The same without keeping them all."""
-    codes = [code_of(account_code, currency, name) for name in OURS]
-    lines = books.lines_between(codes, start, end).filter(layer=Layer.SETTLED, entry__kind=PURCHASE)
-    rows = (
-        lines.order_by("entry_id")
-        .values_list("entry_id", "entry__reference_id", "entry__recorded_at", "amount")
-        .iterator(CHUNK)
-    )
-    for (entry_id, order_id, at), together in groupby(rows, key=lambda row: row[:3]):
-        yield Purchase(order_id, -sum(amount for *_, amount in together), at, entry_id)
+    """The purchases booked with `start` <= recorded < `end`, oldest first, without keeping them all."""
+    lines = _purchase_lines(account_code, currency, start, end).order_by("entry_id")
+    rows = lines.values_list("entry__reference_id", "amount", "entry__recorded_at").iterator(CHUNK)
+    return (Purchase(*row) for row in rows)
+
+
+def purchases_sql(account_code: str, currency: str, start: datetime, end: datetime) -> tuple[str, Sequence[Any]]:
+    """The same as a statement and its values, for joining: the entry's id, the order's as text, and what it cost."""
+    lines = _purchase_lines(account_code, currency, start, end)
+    try:
+        return lines.values_list("entry_id", "entry__reference_id", "amount").query.sql_with_params()
+    except EmptyResultSet:
+        # The book is not open, so that nothing was bought.
+        return "SELECT NULL, '', 0 WHERE 1 = 0", ()
+
+
+def _purchase_lines(account_code: str, currency: str, start: datetime, end: datetime) -> QuerySet[Line]:
+    """One line of each purchase: what it cost, whether or not the funds covered it."""
+    lines = books.lines_between([code_of(account_code, currency, "purchases")], start, end)
+    return lines.filter(layer=Layer.SETTLED, entry__kind=PURCHASE)
 
 
 def purchases_of(order_ids: list[str]) -> dict[str, Purchase]:
@@ -168,10 +173,9 @@ def purchases_of(order_ids: list[str]) -> dict[str, Purchase]:
     found = {}
     for start in range(0, len(order_ids), CHUNK):
         keys = [f"order:{order_id}:purchase" for order_id in order_ids[start : start + CHUNK]]
-        lines = Line.objects.filter(entry__key__in=keys, layer="settled", account__role="cost").select_related("entry")
-        for line in lines:
-            order_id = line.entry.reference_id
-            found[order_id] = Purchase(order_id, line.amount, line.entry.recorded_at, line.entry_id)
+        lines = Line.objects.filter(entry__key__in=keys, layer=Layer.SETTLED, account__role="cost")
+        for row in lines.values_list("entry__reference_id", "amount", "entry__recorded_at"):
+            found[row[0]] = Purchase(*row)
     return found
 
 

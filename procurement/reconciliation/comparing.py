@@ -41,7 +41,8 @@ def compare(
     `carried` is what the differences of the day before changed in the balance, so that an old one is not named as a new one
     and hides none; `stated` is what a statement says otherwise, as far as nothing else names the same order.
     """
-    result = Result(in_flight=sum(1 for order, _ in facts.held if order.state not in UNCONFIRMED))
+    in_flight = sum(1 for order, _ in facts.held if order.state not in UNCONFIRMED)
+    result = Result(in_flight=in_flight, unread=facts.pairs.unread)
     for order in facts.booked:
         compare_booked(facts, order, result)
     for record in facts.listed:
@@ -66,10 +67,11 @@ def compare_booked(facts: Facts, order: Ours, result: Result) -> None:
 
 
 def count_matched(facts: Facts, result: Result) -> None:
-    """The orders read at the supplier that no difference names, a statement's neither."""
+    """The orders that agree, and those looked at that no difference names, a statement's neither."""
     differing = {one.order for one in result.found}
     matched = [order for order in facts.booked if order.remote_id in facts.records and order.pk not in differing]
-    result.matched, result.matched_minor = len(matched), sum(order.cost or 0 for order in matched)
+    result.matched = facts.pairs.agreed + len(matched)
+    result.matched_minor = facts.pairs.agreed_minor + sum(order.cost or 0 for order in matched)
 
 
 def differences_of(facts: Facts, order: Ours, record: Theirs) -> Iterator[Found]:

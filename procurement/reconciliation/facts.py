@@ -17,12 +17,12 @@ from procurement.bookkeeping.balances import (
     expected_at,
     flows,
     holds_open_at,
-    purchases_between,
     purchases_of,
 )
 from procurement.bookkeeping.models import Deposit
 from procurement.orders.models import Delivery, Order
 from procurement.reconciliation.models import SupplierRecord
+from procurement.reconciliation.pairs import Pairs, read_pairs
 from procurement.reconciliation.window import Window
 from procurement.suppliers.models import BalanceSnapshot, SupplierAccount
 
@@ -77,12 +77,16 @@ class Ours:
 
 @dataclass(frozen=True)
 class Facts:
-    """What is compared. `held` is (order, amount) at the cut-off, `held_then` when the supplier's balance was read."""
+    """What is compared. `held` is (order, amount) at the cut-off, `held_then` when the supplier's balance was read.
+
+    `booked` and `listed` are both sides of the day without the pairs that agree.
+    """
 
     window: Window
     flows: Flows
     snapshot: BalanceSnapshot | None
     expected: int
+    pairs: Pairs
     booked: list[Ours]
     records: dict[str, Theirs]
     listed: list[Theirs]
@@ -112,25 +116,27 @@ class Facts:
         return order.booked_at is not None and self.window.start <= order.booked_at < self.window.cutoff
 
 
-def gather(window: Window, snapshot: BalanceSnapshot | None) -> Facts:
-    """Everything the comparison reads, in a number of queries that does not grow with the orders."""
+def gather(window: Window, snapshot: BalanceSnapshot | None, apart: Collection[str] = ()) -> Facts:
+    """Everything the comparison reads, in a number of queries that does not grow with the orders.
+
+    Orders of `apart`, by their id as text, are looked at even if both sides agree on them.
+    """
     code, currency = window.account.code, window.currency
-    bought = purchases_between(code, currency, window.start, window.cutoff)
+    pairs = read_pairs(window, apart)
     moment = snapshot.taken_at if snapshot else window.cutoff
     held, then = holds_open_at(code, currency, window.cutoff), holds_open_at(code, currency, moment)
-    orders = orders_by_id([*(one.order_id for one in bought), *(one.order_id for one in (*held, *then))])
-    listed = listed_records(window)
-    ours = views(orders | orders_named_by(window.account, listed, orders.values()), bought)
-    records = {record.remote_id: record for record in listed}
-    booked = [ours[purchase.order_id] for purchase in bought if purchase.order_id in ours]
+    orders = orders_by_id([*pairs.differing, *(one.order_id for one in (*held, *then))])
+    listed = listed_records(window, pairs)
+    ours = views(orders | orders_named_by(window.account, listed, orders.values()))
+    booked = [ours[order_id] for order_id in pairs.differing if order_id in ours]
     return Facts(
         window=window,
         flows=flows(code, currency, window.day, window.cutoff),
         snapshot=snapshot,
         expected=expected_at(code, currency, moment),
-        booked=booked,
-        records=records
-        | records_by_id(window.account, [order.remote_id for order in booked if order.remote_id not in records]),
+        pairs=pairs,
+        booked=sorted(booked, key=lambda order: (order.booked_at or window.start, order.label)),
+        records=records_of(window.account, booked, listed),
         listed=listed,
         known=named(ours.values()),
         held=with_orders(held, ours),
@@ -159,11 +165,16 @@ def with_orders(held: list[Held], ours: dict[str, Ours]) -> list[tuple[Ours, int
     return [(ours[one.order_id], one.amount) for one in held if one.order_id in ours]
 
 
-def listed_records(window: Window) -> list[Theirs]:
-    """The supplier's orders of the day and currency that it named, oldest first."""
-    rows = SupplierRecord.objects.filter(account=window.account, currency=window.currency, missing=False)
-    rows = rows.filter(created_at__gte=window.start, created_at__lt=window.cutoff).order_by("created_at", "remote_id")
-    return read_records(rows)
+def listed_records(window: Window, pairs: Pairs) -> list[Theirs]:
+    """The supplier's orders of the day that agree with none of ours, oldest first."""
+    found = records_by_id(window.account, pairs.listed).values()
+    return sorted(found, key=lambda record: (record.created_at or window.start, record.remote_id))
+
+
+def records_of(account: SupplierAccount, booked: list[Ours], listed: list[Theirs]) -> dict[str, Theirs]:
+    """By the supplier's id, its records of these orders, read only where they are not among those listed."""
+    found = {record.remote_id: record for record in listed}
+    return found | records_by_id(account, [order.remote_id for order in booked if order.remote_id not in found])
 
 
 def records_by_id(account: SupplierAccount, remote_ids: Iterable[str]) -> dict[str, Theirs]:
@@ -204,10 +215,9 @@ def orders_named_by(account: SupplierAccount, listed: list[Theirs], known: Colle
     return found
 
 
-def views(by_id: dict[str, OrderRow], bought: Iterable[Purchase]) -> dict[str, Ours]:
+def views(by_id: dict[str, OrderRow]) -> dict[str, Ours]:
     """Each order with what is booked for it and what its delivery files hold, by its id as text."""
-    booked = {purchase.order_id: purchase for purchase in bought}
-    booked |= purchases_of([order_id for order_id in by_id if order_id not in booked])
+    booked = purchases_of(list(by_id))
     files: dict[str, int] = {}
     for batch in batches(by_id):
         counts = Delivery.objects.filter(order_id__in=batch).values_list("order").annotate(total=Sum("count"))

@@ -11,10 +11,9 @@ from datetime import datetime, timedelta
 
 from django.utils import timezone
 
-from procurement.bookkeeping.balances import purchases_between
 from procurement.orders.services.unclaimed import note_listed
-from procurement.reconciliation.facts import batches, orders_by_id
 from procurement.reconciliation.models import SupplierRecord
+from procurement.reconciliation.pairs import ids_to_read
 from procurement.reconciliation.window import Window
 from procurement.suppliers.clients import Throttled, client_for
 from procurement.suppliers.clients.problems import NotFound
@@ -55,7 +54,9 @@ def read_supplier(window: Window) -> None:
     if listed is not None:
         keep(window.account, listed)
         note_listed(window.account, listed)
-    read_one_by_one(window.account, client, to_read(window, listed is not None))
+    stale = window.now - READ_AGAIN_AFTER
+    wanted = ids_to_read(window, stale, listed=listed is not None, most=MOST_READS)
+    read_one_by_one(window.account, client, wanted)
 
 
 def must_read_balance(window: Window) -> bool:
@@ -77,32 +78,10 @@ def nearest_snapshot(window: Window) -> BalanceSnapshot | None:
     return min(near, key=lambda row: abs(row.taken_at - cutoff), default=None)
 
 
-def to_read(window: Window, listed: bool) -> list[str]:
-    """The supplier's ids of our orders bought that day that need a reading of their own, longest unread first.
-
-    Where there is a list, only those it does not name; else every one, the less often the longer it is ago.
-    """
-    unread, old = [], []
-    stale = window.now - READ_AGAIN_AFTER
-    for batch in batches(remote_ids_of(window)):
-        rows = SupplierRecord.objects.filter(account=window.account, remote_id__in=batch)
-        known = dict(rows.values_list("remote_id", "read_at"))
-        unread += [remote_id for remote_id in batch if remote_id not in known]
-        again = rows.filter(missing=True) if listed else rows
-        old += list(again.filter(read_at__lt=stale).values_list("read_at", "remote_id"))
-    return unread + [remote_id for _, remote_id in sorted(old)]
-
-
-def remote_ids_of(window: Window) -> list[str]:
-    bought = purchases_between(window.account.code, window.currency, window.start, window.cutoff)
-    orders = orders_by_id(purchase.order_id for purchase in bought)
-    return [order.remote_id for order in orders.values() if order.remote_id]
-
-
 def read_one_by_one(account: SupplierAccount, client: SupplierClient, remote_ids: list[str]) -> None:
-    """Read at most MOST_READS orders, waiting a little where our limits ask for it."""
+    """Read these orders, waiting a little where our limits ask for it."""
     deadline = timezone.now() + MOST_WAIT
-    for remote_id in remote_ids[:MOST_READS]:
+    for remote_id in remote_ids:
         try:
             found = read_patiently(client, remote_id, deadline)
         except Throttled:

@@ -48,14 +48,15 @@ def reconcile_day(*, by: User | None, account: SupplierAccount, currency: str, d
         if Day.objects.filter(account=account, currency=currency, day=day).update(problem=problem):
             return Day.objects.select_related("account").get(account=account, currency=currency, day=day)
     window = window if window.is_over else window_of(account, currency, day)
-    facts = gather(window, nearest_snapshot(window))
+    stated = stated_differences(window)
+    facts = gather(window, nearest_snapshot(window), {str(one.order) for one in stated if one.order})
     faultpoint("reconciliation.read")
     carried = carried_into(window)
     result = compare(
         facts,
         lambda known: parting_words(window, reading_time(facts), known, sum(carried)),
         carried,
-        stated_differences(window),
+        stated,
     )
     return keep(by, facts, result, problem)
 
