@@ -17,6 +17,7 @@ from django.core.exceptions import EmptyResultSet
 from django.db.models import Q, QuerySet, Sum
 
 from ledger import queries as books
+from ledger.chain import MICROSECOND
 from ledger.errors import UnknownAccount
 from ledger.models import Entry, Layer, Line, first_id
 from ledger.queries import StatementLine
@@ -27,7 +28,6 @@ from procurement.bookkeeping.statement import start_of
 OURS = ("funds", "suspense")
 SPENT = (PURCHASE, UNRECEIVED, RECEIVED)
 CHUNK = 2000
-TICK = timedelta(microseconds=1)
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ def expected_at(account_code: str, currency: str, moment: datetime) -> int:
         settled = sum(books.balance_at(code_of(account_code, currency, name), moment).settled for name in OURS)
     except UnknownAccount:
         return 0
-    late = Q(effective_on__lte=moment.date(), id__gte=first_id(moment + TICK))
+    late = Q(effective_on__lte=moment.date(), id__gte=first_id(moment + MICROSECOND))
     return settled + _by_day(account_code, currency, late)
 
 
@@ -104,7 +104,7 @@ class Step:
 
 def steps_between(account_code: str, currency: str, start: datetime, end: datetime) -> list[Step]:
     """Every change with `start` < recorded <= `end`, oldest first, without what counts by the day."""
-    lines = (line for line in _lines(account_code, currency, start, end + TICK) if line.recorded_at > start)
+    lines = (line for line in _lines(account_code, currency, start, end + MICROSECOND) if line.recorded_at > start)
     return [Step(line.recorded_at, line.amount, line.reference_id) for line in lines if line.kind not in BY_DAY]
 
 
@@ -189,18 +189,25 @@ class Held:
 
 
 def holds_open_at(account_code: str, currency: str, moment: datetime) -> list[Held]:
-    """What was held at a moment, for which orders, oldest first."""
+    """What was held at a moment, for which orders, oldest first.
+
+    Looked for from the newest line back until they make the held balance of that moment: holds on funds only ever take.
+    """
     funds = code_of(account_code, currency, "funds")
     try:
-        if books.balance_at(funds, moment).held == 0:
-            return []
+        then = books.balance_at(funds, moment)
     except UnknownAccount:
         return []
-    later = first_id(moment + TICK)
-    not_ended = Q(resolved_by__isnull=True) | Q(resolved_by__id__gte=later)
-    entries = Entry.objects.filter(not_ended, kind=HOLD, id__lt=later)
-    lines = Line.objects.filter(account__code=funds, entry__in=entries).select_related("entry").order_by("seq")
-    return [Held(line.entry.reference_id, -line.amount, line.entry.recorded_at) for line in lines]
+    found: list[Held] = []
+    before, left = then.seq + 1, -then.held
+    while left and (lines := books.statement(funds, before_seq=before, limit=CHUNK, kinds=[HOLD]).lines):
+        ids = [line.entry_id for line in lines]
+        ended = Entry.objects.filter(resolves_id__in=ids, id__lt=first_id(moment + MICROSECOND))
+        gone = set(ended.values_list("resolves_id", flat=True))
+        open_ones = [line for line in lines if line.entry_id not in gone]
+        found += [Held(line.reference_id, -line.amount, line.recorded_at) for line in open_ones]
+        before, left = lines[-1].seq, left + sum(line.amount for line in open_ones)
+    return found[::-1]
 
 
 def _lines(account_code: str, currency: str, start: datetime, end: datetime) -> Iterator[StatementLine]:
