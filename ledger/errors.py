@@ -65,6 +65,10 @@ class NotReversible(LedgerError):
     status = 409
 
 
+class BadFile(LedgerError):
+    """An exported ledger cannot be imported: a line of the file does not hold, or there are books here already."""
+
+
 class BelowFloor(LedgerError):
     """The account would hold less than it may. `free`, `after` and `floor` are minor units of `currency`."""
 

@@ -11,10 +11,15 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any, NamedTuple
 
+from django.db import connection
+
 from ledger import chain
 from ledger.drafts import Leg
 from ledger.models import Layer
 from ledger.sending import Statement, day_value, id_read, id_value, list_of, on_sqlite, rows_of, run, time_value
+
+# SQLite takes at most 32,766 values in a statement.
+ROWS_AT_ONCE = 2_000
 
 
 class Header(NamedTuple):
@@ -100,13 +105,16 @@ def lines_of(header: Header, legs: Sequence[Leg], pots: Mapping[str, Pot]) -> li
     return rows
 
 
+_LINES = "ledger_line (entry_id, leg, legs, account_id, currency, layer, amount, seq, settled_after, held_after, hash)"
+_ENTRIES = (
+    "ledger_entry (id, key, fingerprint, kind, effective_on, recorded_at, reference_kind, reference_id, memo, actor, legs,"
+    " resolves_id, reverses_id)"
+)
+
+
 def insert_lines(rows: Sequence[tuple[Any, ...]]) -> Statement:
     """The statement that writes lines."""
-    return rows_of(
-        "INSERT INTO ledger_line (entry_id, leg, legs, account_id, currency, layer, amount, seq, settled_after, held_after,"
-        " hash) VALUES {}",
-        rows,
-    )
+    return rows_of(f"INSERT INTO {_LINES} VALUES {{}}", rows)  # noqa: S608
 
 
 def move_balances(pots: Iterable[Pot]) -> list[Statement]:
@@ -117,12 +125,29 @@ def move_balances(pots: Iterable[Pot]) -> list[Statement]:
 
 def insert_headers(headers: Iterable[Header]) -> Statement:
     """The statement that writes entries, after their lines and balances."""
-    rows = [
-        (id_value(h[0]), *h[1:4], day_value(h[4]), time_value(h[5]), *h[6:11], id_value(h[11]), id_value(h[12]))
-        for h in headers
-    ]
-    return rows_of(
-        "INSERT INTO ledger_entry (id, key, fingerprint, kind, effective_on, recorded_at, reference_kind, reference_id,"
-        " memo, actor, legs, resolves_id, reverses_id) VALUES {}",
-        rows,
-    )
+    return rows_of(f"INSERT INTO {_ENTRIES} VALUES {{}}", [_header_row(header) for header in headers])  # noqa: S608
+
+
+def _header_row(h: Header) -> tuple[Any, ...]:
+    return (id_value(h[0]), *h[1:4], day_value(h[4]), time_value(h[5]), *h[6:11], id_value(h[11]), id_value(h[12]))
+
+
+def write_many(lines: Sequence[tuple[Any, ...]], pots: Iterable[Pot], headers: Sequence[Header]) -> None:
+    """Write any number of entries in the order of `booking.py`, within the caller's transaction.
+
+    PostgreSQL by COPY, whose every row its triggers judge too: of such an INSERT, half the time goes to its text.
+    """
+    if on_sqlite():
+        run(insert_lines(lines[at : at + ROWS_AT_ONCE]) for at in range(0, len(lines), ROWS_AT_ONCE))
+        run(move_balances(pots))
+        run(insert_headers(headers[at : at + ROWS_AT_ONCE]) for at in range(0, len(headers), ROWS_AT_ONCE))
+        return
+    _copy(_LINES, lines)
+    run(move_balances(pots))
+    _copy(_ENTRIES, map(_header_row, headers))
+
+
+def _copy(into: str, rows: Iterable[tuple[Any, ...]]) -> None:
+    with connection.cursor() as cursor, connection.wrap_database_errors, cursor.copy(f"COPY {into} FROM STDIN") as copy:
+        for row in rows:
+            copy.write_row(row)
