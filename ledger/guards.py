@@ -9,13 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
+from itertools import groupby
 
 from django.apps.registry import Apps
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.base.schema import BaseDatabaseSchemaEditor
 from django.db.migrations import RunPython
 
-from ledger.rules import RULES
+from ledger.rules import RULES, Rule
 
 Keys = Sequence[Sequence[str]]
 
@@ -99,23 +100,32 @@ def rules_sql(table: str, event: str, vendor: str) -> list[str]:
     rules = [rule for rule in RULES if (rule.table, rule.event) == (table, event) and vendor in rule.vendors]
     name = f"{table}_{event.lower()}_rules"
     if vendor == "postgresql":
-        # One expression and not a statement for each rule: each statement would cost as much as what it looks up.
-        cases = "\n".join(
-            f"WHEN {rule.broken.replace('{isnt}', 'IS DISTINCT FROM')} THEN '{rule.name}: {rule.says}'"
-            for rule in rules
+        judged = "\n".join(
+            _judged(list(together), when) for when, together in groupby(rules, key=lambda rule: rule.when)
         )
         return [
             f"CREATE OR REPLACE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql AS $$"
-            f" DECLARE broken text;\nBEGIN\nbroken := CASE\n{cases}\nEND;\nIF broken IS NOT NULL THEN"
-            " RAISE EXCEPTION 'ledger rule %', broken USING ERRCODE = 'integrity_constraint_violation'; END IF;"
-            "\nRETURN NEW; END $$",
+            f" DECLARE broken text;\nBEGIN\n{judged}\nRETURN NEW; END $$",
             f"CREATE TRIGGER {name} BEFORE {event} ON {table} FOR EACH ROW EXECUTE FUNCTION {name}()",
         ]
     checks = "\n".join(
-        f"SELECT RAISE(ABORT, 'ledger rule {rule.name}: {rule.says}') WHERE {rule.broken.replace('{isnt}', 'IS NOT')};"
+        f"SELECT RAISE(ABORT, 'ledger rule {rule.name}: {rule.says}')"
+        f" WHERE {rule.when or '1'} AND ({rule.broken.replace('{isnt}', 'IS NOT')});"
         for rule in rules
     )
     return [f"CREATE TRIGGER {name} BEFORE {event} ON {table} BEGIN\n{checks}\nEND"]
+
+
+def _judged(rules: Sequence[Rule], when: str) -> str:
+    """One expression and not a statement for each rule: a statement costs as much as what it looks up."""
+    cases = "\n".join(
+        f"WHEN {rule.broken.replace('{isnt}', 'IS DISTINCT FROM')} THEN '{rule.name}: {rule.says}'" for rule in rules
+    )
+    judged = (
+        f"broken := CASE\n{cases}\nEND;\nIF broken IS NOT NULL THEN RAISE EXCEPTION 'ledger rule %', broken"
+        " USING ERRCODE = 'integrity_constraint_violation'; END IF;"
+    )
+    return f"IF {when} THEN\n{judged}\nEND IF;" if when else judged
 
 
 def _rule_triggers() -> list[tuple[str, str]]:

@@ -22,7 +22,7 @@ from ledger.records import Record, nothing, records, refused
 from ledger.rows import Header, Pot, lines_of, read_pots, write_many
 from ledger.sending import on_sqlite, run
 
-# Each chunk moves the balances once, and what PostgreSQL keeps of a row that one transaction changes often slows its reading.
+# Entries. Each chunk moves the balances once: PostgreSQL reads a row the slower, the more often this transaction changed it.
 CHUNK = 10_000
 LOOK = "Run `verify_ledger` where it was exported; if that finds nothing, export again."
 # Records of one kind, each behind the number of its line in the file.
@@ -42,6 +42,9 @@ def load(lines: Iterable[str | bytes], progress: Callable[[int], None] = lambda 
             raise BadFile(
                 "This ledger is not empty. Nothing was imported. Import into a new database, right after `migrate`."
             )
+        if not on_sqlite():
+            # Else PostgreSQL may plan the rules anew for each row, which takes longer than judging it.
+            run([("SET LOCAL plan_cache_mode = force_generic_plan", ())])
         for chunk in _chunks(records(lines)):
             number, kind, end = chunk[0]
             if kind == "entry":

@@ -36,8 +36,9 @@ def run(statements: Iterable[Statement]) -> list[Any]:
         db.validate_no_broken_transaction()
         with db.wrap_database_errors:
             return [_found(db.connection.execute(_marked(sql), values)) for sql, values in statements]
-    with db.cursor() as cursor:
-        return _at_once(db, cursor, list(statements))
+    with db.cursor() as cursor, db.wrap_database_errors:
+        # The driver's own cursor: Django's looks at every call for errors, and does nothing else here.
+        return _at_once(db.connection, cursor.cursor, list(statements))
 
 
 def _watched(cursor: Any, sql: str, values: Sequence[Any]) -> Any:
@@ -50,8 +51,8 @@ _PLANNED: WeakKeyDictionary[Any, dict[str, str]] = WeakKeyDictionary()
 _NUMBERS = count(1)
 
 
-def _at_once(db: Any, cursor: Any, statements: Sequence[Statement]) -> list[Any]:
-    known = _PLANNED.setdefault(db.connection, {})
+def _at_once(connected: Any, cursor: Any, statements: Sequence[Statement]) -> list[Any]:
+    known = _PLANNED.setdefault(connected, {})
     # A number is used once: after an error nobody knows which of them were planned before it.
     new = {sql: f"ledger_{next(_NUMBERS)}" for sql, values in statements if _is_planned(values) and sql not in known}
     plans = [_plan(name, sql) for sql, name in new.items()]

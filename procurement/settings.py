@@ -104,7 +104,10 @@ def database(url: str, data_dir: Path) -> dict[str, Any]:
         "CONN_HEALTH_CHECKS": True,
         "OPTIONS": {
             **tls,
-            "options": "-c lock_timeout=3000 -c idle_in_transaction_session_timeout=60000",
+            # What is planned once is looked up by keys, and so are the ledger's rules: no plan is better for some values.
+            "options": (
+                "-c lock_timeout=3000 -c idle_in_transaction_session_timeout=60000 -c plan_cache_mode=force_generic_plan"
+            ),
             # A server that vanishes without a word must not hold a thread for the hours TCP allows by itself.
             "connect_timeout": 5,
             "keepalives_idle": 15,

@@ -35,7 +35,7 @@ VERDICT = """b.order_id, b.cost, o.remote_id, CASE
   WHEN NOT r.missing AND r.client_order_id IN ('', o.client_order_id)
     AND r.created_at >= %s AND r.created_at < %s
     AND r.currency = %s AND r.total_minor = b.cost AND COALESCE(r.refunded_minor, o.refunded_minor) = o.refunded_minor
-    AND o.state = 'codes_stored' AND r.status = 'delivered'
+    AND (o.state, r.status) = ('codes_stored', 'delivered')
     AND o.delivered_quantity = o.quantity AND COALESCE(r.delivered_quantity, o.quantity) = o.quantity
     AND (SELECT SUM(f.count) FROM orders_delivery f WHERE f.order_id = o.id) = o.quantity
     AND {apart}
