@@ -111,7 +111,7 @@ def _check_zero_sum(legs: Sequence[Leg]) -> None:
 
 
 def _fingerprint(draft: Draft) -> str:
-    """SHA-256 of the facts, in base64 to be short.
+    """The first 24 bytes of the facts' SHA-256, in base64: short, and still no two facts have the same.
 
     Words (memo, actor) are not facts: a retry by another worker is still the same booking.
     """
@@ -124,4 +124,4 @@ def _fingerprint(draft: Draft) -> str:
         draft.reverses.key if draft.reverses else None,
         [[leg.account, leg.layer, leg.money.minor, leg.money.currency] for leg in draft.legs],
     ]
-    return b64encode(hashlib.sha256(AS_TEXT(facts).encode()).digest()).decode().rstrip("=")
+    return b64encode(hashlib.sha256(AS_TEXT(facts).encode()).digest()[:24]).decode()

@@ -42,9 +42,6 @@ def load(lines: Iterable[str | bytes], progress: Callable[[int], None] = lambda 
             raise BadFile(
                 "This ledger is not empty. Nothing was imported. Import into a new database, right after `migrate`."
             )
-        if not on_sqlite():
-            # Else PostgreSQL may plan the rules anew for each row, which takes longer than judging it.
-            run([("SET LOCAL plan_cache_mode = force_generic_plan", ())])
         for chunk in _chunks(records(lines)):
             number, kind, end = chunk[0]
             if kind == "entry":

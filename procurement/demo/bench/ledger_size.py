@@ -83,7 +83,7 @@ def fill(pots: dict[str, Pot], first: int, last: int) -> None:
             rare = number % (2 * RARE) == 1
             kind, day = ("fee", at.date() - timedelta(days=1)) if rare else ("purchase", at.date())
             header = Header(
-                new_id(at), f"bench:{number}", f"{number:043d}", kind, day, at, "order", str(number),
+                new_id(at), f"bench:{number}", f"{number:032d}", kind, day, at, "order", str(number),
                 memo="", actor="Bench", legs=2, resolves_id=None, reverses_id=None,
             )  # fmt: skip
             legs = [
@@ -124,7 +124,7 @@ MADE_UP = {
         "at": "datetime('2026-01-01', '+' || n || ' seconds')",
         "day_before": "date(at, '-1 day')",
         "hash": "randomblob(32)",
-        "fingerprint": "printf('%043d', n)",
+        "fingerprint": "printf('%032d', n)",
     },
     "postgresql": {
         "numbers": "WITH one(n) AS (SELECT generate_series({begin}, {end} - 1))",
@@ -132,7 +132,7 @@ MADE_UP = {
         "at": "TIMESTAMPTZ '2026-01-01 00:00:00+00' + n * INTERVAL '1 second'",
         "day_before": "date(at) - 1",
         "hash": "sha256(convert_to(m.n || '-' || p.column2, 'UTF8'))",
-        "fingerprint": "lpad(CAST(n AS text), 43, '0')",
+        "fingerprint": "lpad(CAST(n AS text), 32, '0')",
     },
 }
 MAKING = (
