@@ -26,9 +26,12 @@ DESK = [
     for path in sorted((ROOT / folder).rglob("*.py"))
     if not {"migrations", "sandbox", "demo"} & set(path.relative_to(ROOT).parts)
 ]
-# Names of tables, columns and triggers stand in these statements; all of them come from the models and rules.
+# Names of tables, columns and triggers, parts of statements, and a mark for each value are put into these statements; all of
+# them come from the models, the rules and constants.
 NAMES_IN_SQL = {
+    "ledger/queries.py",
     "ledger/sending.py",
+    "procurement/reconciliation/pairs.py",
     "procurement/triggers.py",
     "procurement/vault/keyring.py",
     "procurement/vault/rotation.py",
