@@ -16,6 +16,7 @@ from ledger.rows import Header
 from ledger.sending import id_read, id_value, run, time_read
 
 CHUNK = 2_000
+HEADER = len(Header._fields)
 # Entries with their lines as they were recorded: one way through both tables, and each header is read once.
 _ENTRIES = (
     "SELECT e.id, e.key, e.fingerprint, e.kind, e.effective_on, e.recorded_at, e.reference_kind, e.reference_id, e.memo,"
@@ -113,10 +114,7 @@ def _entries(since_checkpoint: int) -> Iterator[tuple[Header, Sequence[Sequence[
     while after and (rows := run([(_ENTRIES, [id_value(after), CHUNK])])[0]):
         for _, together in groupby(rows, key=itemgetter(0)):
             lines = list(together)
-            yield (
-                _header(lines[0]),
-                [row[len(Header._fields) :] for row in lines if row[len(Header._fields)] is not None],
-            )
+            yield _header(lines[0]), [row[HEADER:] for row in lines if row[HEADER] is not None]
         after = id_read(rows[-1][0])
 
 
@@ -129,7 +127,7 @@ def _before_first(since_checkpoint: int) -> uuid.UUID | None:
 
 
 def _header(row: Sequence[Any]) -> Header:
-    values = list(row[: len(Header._fields)])
+    values = list(row[:HEADER])
     values[0], values[5] = id_read(row[0]), time_read(row[5])
     values[11:] = (link and id_read(link) for link in row[11:13])
     return Header._make(values)
@@ -137,18 +135,20 @@ def _header(row: Sequence[Any]) -> Header:
 
 def _check_entry(report: Report, chains: dict[int, Chain], header: Header, rows: Sequence[Sequence[Any]]) -> None:
     """Its lines continue their chains, are as many as it states and add up to zero in each currency and layer."""
-    covered, sums = header_bytes(*header), dict[tuple[str, str], int]()
+    covered, sums, of_later = header_bytes(*header), dict[tuple[str, str], int](), False
     for row in rows:
         account_id, _, _, currency, layer, amount, seq = row[:7]
         sums[currency, layer] = sums.get((currency, layer), 0) + amount
         chain = chains.get(account_id)
         if chain is None or seq > chain.end[0]:
-            return
-        if seq > chain.seq and not chain.broken:
+            of_later = True
+        elif seq > chain.seq and not chain.broken:
             report.lines += 1
             if what := _follow(chain, header, covered, *row[1:]):
                 report.note(chain.code, chain.seq, what)
                 chain.broken = True
+    if of_later:
+        return
     if len(rows) != header.legs:
         report.note(header.key, 0, "the entry does not have the lines it states")
     if any(sums.values()):

@@ -182,6 +182,12 @@ def test_a_stored_balance_that_drifted_is_found(history: None) -> None:
     assert found() == ["alpha:funds line 8: the stored balance is not what this last line left behind"]
 
 
+def test_a_line_renumbered_out_of_sight_is_named_and_no_other_account(history: None) -> None:
+    funds = Balance.objects.get(account__code="alpha:funds").pk
+    tamper("UPDATE ledger_line SET seq = 900 WHERE account_id = %s AND seq = 3", funds)
+    assert found() == ["alpha:funds line 3: missing: a line was removed or lines were reordered"]
+
+
 def test_a_balance_set_back_by_a_line_is_found(history: None) -> None:
     before = Line.objects.get(account__code="alpha:funds", seq=7)
     with as_owner():
