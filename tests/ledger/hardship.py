@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import multiprocessing
-import os
 import random
-import signal
 import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import partial
 from multiprocessing.sharedctypes import RawArray, RawValue
 from typing import Any
 
@@ -26,6 +23,7 @@ from tests.ledger.conftest import deposit, open_books, usd
 
 FUNDS, WANTED = 1_000, 600
 LONGEST_LIFE = 0.15
+FORKS = multiprocessing.get_context("fork")
 
 
 @dataclass(frozen=True)
@@ -47,10 +45,10 @@ def kills(times: int, seed: int = 1) -> Kills:
     # Without their lock: whoever is killed while it holds one would keep it.
     created, repeated = RawValue("q", 0), RawValue("q", 0)
     for _ in range(times):
-        child = fork(lambda: book_from(max(Entry.objects.count() - 5, 0), created, repeated))
+        child = started(book_from, max(Entry.objects.count() - 5, 0), created, repeated)
         time.sleep(chance.uniform(0.01, LONGEST_LIFE))
-        os.kill(child, signal.SIGKILL)
-        os.waitpid(child, 0)
+        child.kill()
+        child.join()
     last = Entry.objects.count()
     for number in range(max(last - 5, 0), last):
         assert not step(number).created, number
@@ -98,11 +96,11 @@ def races(rounds: int) -> None:
     """
     open_books()
     deposit(FUNDS)
-    gate, wins = multiprocessing.get_context("fork").Barrier(2), RawArray("q", 4)
-    children = [fork(partial(race, rounds, who, gate, wins)) for who in range(2)]
+    gate, wins = FORKS.Barrier(2), RawArray("q", 4)
+    children = [started(race, rounds, who, gate, wins) for who in range(2)]
     for child in children:
-        _, status = os.waitpid(child, 0)
-        assert status == 0, "a racer failed"
+        child.join()
+        assert child.exitcode == 0, "a racer failed"
     assert wins[0] + wins[1] == rounds == wins[2] + wins[3], list(wins)
     now = balance("alpha:funds")
     assert (now.settled, now.held) == (FUNDS, 0)
@@ -126,16 +124,9 @@ def race(rounds: int, who: int, gate: Any, wins: Any) -> None:
                 wins[2 + who] += 1
 
 
-def fork(work: Callable[[], None]) -> int:
-    """The process id of a child with its own connections; it ends with 1 if `work` raises."""
+def started(work: Callable[..., None], *arguments: Any) -> Any:
+    """A forked process with its own connections."""
     connections.close_all()
-    child = os.fork()
-    if child:
-        return child
-    ended = 1
-    try:
-        work()
-        connections.close_all()
-        ended = 0
-    finally:
-        os._exit(ended)
+    child = FORKS.Process(target=work, args=arguments)
+    child.start()
+    return child

@@ -14,8 +14,7 @@ from django.db import transaction
 from ledger.drafts import Leg
 from ledger.models import Layer, new_id
 from ledger.money import Money
-from ledger.rows import Header, insert_headers, insert_lines, lines_of, move_balances, read_pots
-from ledger.sending import run
+from ledger.rows import Header, lines_of, read_pots, write_many
 from ledger.services import open_account
 from procurement.bookkeeping.models import Label
 from procurement.bookkeeping.postings import code_of
@@ -26,8 +25,6 @@ from procurement.suppliers.models import SupplierAccount
 Row = TypeVar("Row")
 Part = tuple[str, Layer, int]
 FUNDS_FOR_EACH = 100_000_00
-# SQLite takes at most 32,766 values in a statement.
-ROWS_AT_ONCE = 2_000
 
 
 class Books:
@@ -86,9 +83,7 @@ class Books:
     @transaction.atomic
     def flush(self) -> None:
         moved = [pot for pot in self.pots.values() if pot.seq != pot.stored[0]]
-        run([insert_lines(rows) for rows in batched(self.lines, ROWS_AT_ONCE)])
-        run(move_balances(moved))
-        run([insert_headers(rows) for rows in batched(self.headers, ROWS_AT_ONCE)])
+        write_many(self.lines, moved, self.headers)
         for pot in moved:
             pot.stored = (pot.seq, pot.free)
         self.lines, self.headers = [], []

@@ -23,8 +23,7 @@ from ledger.drafts import Leg
 from ledger.guards import lifted
 from ledger.models import new_id
 from ledger.money import Money
-from ledger.rows import Header, Pot, insert_headers, insert_lines, lines_of, move_balances, read_pots
-from ledger.sending import run
+from ledger.rows import Header, Pot, lines_of, read_pots, write_many
 from procurement.bookkeeping import postings
 from procurement.demo.bench.books import opened
 from procurement.demo.bench.filling import do_not_wait_for_the_disk
@@ -94,7 +93,7 @@ def fill(pots: dict[str, Pot], first: int, last: int) -> None:
             rows += lines_of(header, legs, pots)
         moved = [pot for pot in pots.values() if pot.seq != pot.stored[0]]
         with transaction.atomic():
-            run([insert_lines(rows), *move_balances(moved), insert_headers(headers)])
+            write_many(rows, moved, headers)
         for pot in moved:
             pot.stored = (pot.seq, pot.free)
 
